@@ -1,0 +1,1 @@
+"""undertow finds, explains and repairs the failures of AI models that raise no exception."""

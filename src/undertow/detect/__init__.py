@@ -1,0 +1,1 @@
+"""History of profiles -> findings: one family of checks a file."""

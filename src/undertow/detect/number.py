@@ -1,0 +1,132 @@
+"""Numbers: the share of rows that moved past some point, anywhere in the distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from undertow.core.check import History, family
+from undertow.core.finding import Finding, Rows, percent, size
+from undertow.core.schema import Column, Kind, Role, Schema
+from undertow.core.summary import Need
+from undertow.core.verdict import Effect
+from undertow.stats import describe
+from undertow.stats.describe import Curve
+from undertow.stats.gap import cdf_gap
+from undertow.stats.rows import needs_rows
+from undertow.summaries.histogram import Histogram
+from undertow.summaries.moments import Moments
+
+
+@dataclass(frozen=True)
+class Number:
+    """The largest gap between the distribution functions of a number before and now.
+
+    A gap of 0.31 says that 31% of the rows moved past one point. Missing and infinite values are
+    not part of it; `missing` looks at those.
+    """
+
+    name: ClassVar[str] = "drift.number"
+    tolerance: float = 0.10
+
+    def needs(self, schema: Schema) -> Iterator[Need]:
+        """Ask for a histogram and moments of every number that is compared."""
+        for column in schema.of(kind=Kind.NUMBER):
+            if column.role not in {Role.ID, Role.IGNORE}:
+                yield (column.name,), Histogram
+                yield (column.name,), Moments
+
+    def __call__(self, history: History) -> Iterator[Finding]:
+        """Yield one finding a number."""
+        for column in history.shared(kind=Kind.NUMBER):
+            before = _side(history.reference.get, column.name)
+            now = _side(history.now.get, column.name)
+            if before is not None and now is not None:
+                yield self._compare(history, column, before, now)
+
+    def _compare(self, history: History, column: Column, before: _Side, now: _Side) -> Finding:
+        check = f"{family(column)}.number"
+        tolerance = history.tolerance(check, "cdf_gap", column.name, self.tolerance)
+        ours, theirs = before.counts, now.counts
+        effect = cdf_gap(ours.tally, theirs.tally, atoms=ours.atoms, tolerance=tolerance)
+        rows = Rows(ours.rows, theirs.rows)
+        if not effect.defined:
+            says = f"{rows.reference:,} and {rows.current:,} usable values"
+            return Finding(check, column.name, says, effect, rows, column=column.name)
+        curves = before.curve, now.curve
+        return Finding(
+            check,
+            column.name,
+            _says(effect, *curves),
+            effect,
+            rows,
+            column=column.name,
+            needs_rows=_needs(effect, ours),
+            evidence=_evidence(before, now),
+            shape=describe.histogram(*curves, _atoms(ours)),
+        )
+
+
+@dataclass(frozen=True)
+class _Side:
+    counts: Histogram
+    moments: Moments
+
+    @property
+    def curve(self) -> Curve:
+        return Curve.of(
+            self.counts.edges, self.counts.tally, self.moments.low, self.moments.high
+        )
+
+
+def _side(get: Any, name: str) -> _Side | None:
+    counts, moments = get(Histogram, name), get(Moments, name)
+    return None if counts is None or moments is None else _Side(counts, moments)
+
+
+def _atoms(counts: Histogram) -> np.ndarray[Any, np.dtype[np.float64]]:
+    spots = np.flatnonzero(counts.atoms & (counts.tally > 0))
+    return counts.edges[spots]
+
+
+def _needs(effect: Effect, counts: Histogram) -> int | None:
+    """Return the rows a side that would tell; None where the interval has already told."""
+    if effect.high <= effect.tolerance or effect.low > effect.tolerance:
+        return None
+    cells = max(int((~counts.atoms & (counts.tally > 0)).sum()), 2)
+    return needs_rows("cdf_gap", effect.tolerance, cells=cells)
+
+
+def _says(effect: Effect, before: Curve, now: Curve) -> str:
+    span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
+    moved = f"{size(effect.name, effect.value)} of rows moved ({span})"
+    was, is_ = before.quantile(0.5), now.quantile(0.5)
+    if _short(was) != _short(is_):
+        return f"{moved}: half were under {_short(was)}, now under {_short(is_)}"
+    wide = [curve.quantile(0.9) - curve.quantile(0.1) for curve in (before, now)]
+    ends = f"{_short(before.quantile(0.1))} to {_short(before.quantile(0.9))}"
+    here = f"{_short(now.quantile(0.1))} to {_short(now.quantile(0.9))}"
+    word = "wider" if wide[1] > wide[0] else "narrower"
+    return f"{moved}: {word}, the middle 80% was {ends}, now {here}"
+
+
+def _short(value: float) -> str:
+    if value == round(value) and abs(value) < 1e7:
+        return f"{value:,.0f}"
+    return f"{value:,.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+def _evidence(before: _Side, now: _Side) -> dict[str, Any]:
+    curves = before.curve, now.curve
+    middles = (curves[0].knots[1:] + curves[0].knots[:-1]) / 2
+    return {
+        "mean": describe.pair(before.moments.mean, now.moments.mean),
+        "std": describe.pair(before.moments.std, now.moments.std),
+        "minimum": describe.pair(before.moments.low, now.moments.low),
+        "maximum": describe.pair(before.moments.high, now.moments.high),
+        **describe.quantiles(*curves),
+        **describe.divergences(before.counts.tally, now.counts.tally, values=middles),
+    }

@@ -1,0 +1,224 @@
+"""The verbs, composed of the steps; the only door that surfaces use.
+
+A check fits a plan on the reference, measures both sides under it, asks every check, and judges all
+the answers together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from undertow import plugins
+from undertow.config import read_schema
+from undertow.core.check import History
+from undertow.core.dataset import Dataset
+from undertow.core.errors import ProfileError, UsageError, did_you_mean
+from undertow.core.profile import Profile
+from undertow.core.report import Report, Source
+from undertow.core.schema import Kind, Schema
+from undertow.observe import measure
+from undertow.observe.declare import Declared, roles
+from undertow.sources import open_dataset, split_by_time
+from undertow.stores import profile_file
+
+Progress = Callable[[str, int, int | None], None]
+Tolerance = float | str | Mapping[str, float | str] | None
+Columns = Iterable[str] | str
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What the verbs need to know about the columns, said once and used for every side.
+
+    >>> import pyarrow as pa
+    >>> before, now = pa.table({"p": ["a", "b"] * 500}), pa.table({"p": ["a"] * 900 + ["b"] * 100})
+    >>> Loop(Declared(roles=roles(prediction="p"))).check(before, now).verdict
+    <Verdict.CHANGED: 'changed'>
+    """
+
+    declared: Declared = Declared()
+    tolerances: Mapping[str, float] = ()  # type: ignore[assignment]  # normalised below
+    auto: frozenset[str] = frozenset()
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tolerances", dict(self.tolerances or {}))
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        text: Columns = (),
+        vector: Columns = (),
+        prediction: Columns = (),
+        score: Columns = (),
+        label: Columns = (),
+        time: str | None = None,
+        id: str | None = None,  # noqa: A002 - the option's name
+        segment: Columns = (),
+        ignore: Columns = (),
+        kinds: Mapping[str, str] | None = None,
+        schema: Schema | str | os.PathLike[str] | None = None,
+        tolerance: Tolerance = None,
+        progress: Progress | None = None,
+    ) -> Loop:
+        """Return a loop from the options of the command line; raise UsageError for a wrong one."""
+        given = {name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
+                 for name, kind in (kinds or {}).items()}
+        given |= dict.fromkeys(_names(text), Kind.TEXT) | dict.fromkeys(_names(vector), Kind.VECTOR)
+        said = roles(
+            prediction=prediction, score=score, label=label, time=time, id=id, segment=segment,
+            ignore=ignore,
+        )
+        filed = schema if schema is None or isinstance(schema, Schema) else read_schema(schema)
+        fixed, auto = _tolerances(tolerance)
+        return cls(Declared(given, said, filed), fixed, auto, progress)
+
+    def check(
+        self,
+        reference: Any,
+        current: Any = None,
+        *,
+        where: str | None = None,
+        reference_where: str | None = None,
+        current_where: str | None = None,
+    ) -> Report:
+        """Compare current with reference; without current, the last part of one set with the rest."""
+        notes: list[str] = []
+        first = _opened(reference, _both(where, reference_where))
+        if current is None:
+            clock = next((n for n, role in self.declared.roles.items() if role == "time"), None)
+            if isinstance(first, Profile) or clock is None:
+                raise UsageError("one data set alone needs --time COLUMN: its last part is compared")
+            first, second, cut = split_by_time(first, clock)
+            notes.append(cut)
+        else:
+            second = _opened(current, _both(where, current_where))
+        before = self.profile(first) if isinstance(first, Dataset) else self._given(first)
+        if isinstance(second, Profile):
+            if second.plan_id != before.plan_id:
+                raise ProfileError(
+                    f"{second.source}: made with another plan ({second.plan_id}) than the reference "
+                    f"({before.plan_id}); make it again with --like of the reference's profile"
+                )
+            now = second
+        else:
+            now = measure.measure(second, before, self._tick("current"))
+        return self.compare(before, now, notes=notes)
+
+    def compare(self, reference: Profile, now: Profile, *, notes: Iterable[str] = ()) -> Report:
+        """Ask every check about two profiles of one plan, and judge the answers together."""
+        self._known_tolerances(reference.all_columns)
+        history = History(reference, now, tolerances=self.tolerances)
+        findings = [found for check in plugins.checks() for found in check(history)]
+        return Report.of(
+            Source(reference.source, reference.rows, reference.digest),
+            Source(now.source, now.rows, now.digest),
+            findings,
+            columns=reference.schema,
+            notes=notes,
+        )
+
+    def profile(self, data: Any, *, like: Any = None, where: str | None = None) -> Profile:
+        """Return the profile of some rows: their own plan, or the plan of `like`."""
+        dataset = _opened(data, where)
+        if isinstance(dataset, Profile):
+            raise UsageError(f"{dataset.source} is a profile already")
+        if like is not None:
+            plan = _opened(like, None)
+            if not isinstance(plan, Profile):
+                raise UsageError(f"--like {plan.source}: that is no profile; make one with `undertow profile`")
+            return measure.measure(dataset, plan, self._tick("rows"))
+        checks, lenses = plugins.checks(), plugins.lenses()
+        return measure.fit(dataset, self.declared, checks, lenses, self._tick("reference"))
+
+    def _given(self, profile: Profile) -> Profile:
+        """Return a saved reference with the roles that were said now; kinds are part of its plan."""
+        schema = self.declared.over(profile.schema, profile.source)
+        for before, after in zip(profile.schema, schema, strict=True):
+            if before.kind is not after.kind and before.name in self.declared.kinds:
+                raise ProfileError(
+                    f"{profile.source} was made with {before.name!r} as {before.kind}; to read it as "
+                    f"{after.kind}, make the profile again"
+                )
+        kept = tuple(replace(a, kind=b.kind) for a, b in zip(schema, profile.schema, strict=True))
+        return replace(profile, schema=Schema(kept))
+
+    def _known_tolerances(self, schema: Schema) -> None:
+        known = {*schema.names, *(check.name for check in plugins.checks()), *_FAMILIES, "*"}
+        for name in self.tolerances:
+            if name not in known:
+                raise UsageError(f"tolerance for {name!r}: no such column{did_you_mean(name, known)}")
+
+    def _tick(self, stage: str) -> Callable[[int], None]:
+        done = 0
+
+        def tick(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if self.progress is not None:
+                self.progress(stage, done, None)
+
+        return tick
+
+
+_FAMILIES = frozenset(
+    f"{family}.{kind}"
+    for family in ("drift", "output", "label")
+    for kind in ("number", "category", "share")
+) | {"cdf_gap", "total_variation", "cohens_h", "difference"}
+
+
+def save(profile: Profile, path: str | os.PathLike[str]) -> None:
+    """Write a profile to a file, whole or not at all."""
+    from undertow.config import write_file
+
+    write_file(path, profile_file.to_bytes(profile))
+
+
+def load(path: str | os.PathLike[str]) -> Profile:
+    """Return the profile in a file; raise ProfileError where it is damaged or of another version."""
+    content = profile_file.read(path)
+    profile = profile_file.from_bytes(content, os.fspath(path), plugins.summary, plugins.lenses())
+    return replace(profile, source=profile.source or os.fspath(path))
+
+
+def _opened(data: Any, where: str | None) -> Dataset | Profile:
+    if isinstance(data, Profile) or (isinstance(data, str | os.PathLike) and profile_file.is_profile(data)):
+        if where is not None:
+            raise UsageError("a condition needs rows; a profile holds none, make it with --where")
+        return data if isinstance(data, Profile) else load(data)
+    return open_dataset(data, where=where)
+
+
+def _both(one: str | None, other: str | None) -> str | None:
+    given = [f"({each})" for each in (one, other) if each]
+    return " AND ".join(given) or None
+
+
+def _names(columns: Columns) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def _no_kind(name: str, kind: str) -> Kind:
+    raise UsageError(f"column {name!r}: no kind {kind!r}{did_you_mean(kind, [k.value for k in Kind])}")
+
+
+def _tolerances(given: Tolerance) -> tuple[dict[str, float], frozenset[str]]:
+    """Return the declared tolerances by name ("*" for all), and the names to learn them for."""
+    if given is None:
+        return {}, frozenset()
+    listed = {"*": given} if isinstance(given, float | int | str) else dict(given)
+    auto = frozenset(name for name, value in listed.items() if value == "auto")
+    fixed: dict[str, float] = {}
+    for name, value in listed.items():
+        if name in auto:
+            continue
+        try:
+            fixed[name] = float(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"tolerance {value!r}: give a number such as 0.1, or auto") from None
+    return fixed, auto

@@ -1,0 +1,1 @@
+"""Rows -> Profile: read how columns are meant, fit a plan on the reference, measure under it."""

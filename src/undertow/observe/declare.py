@@ -1,0 +1,66 @@
+"""What the user says of the columns, laid over what their types say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from undertow.core.errors import UsageError, did_you_mean
+from undertow.core.schema import Column, Kind, Role, Schema
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Kinds and roles by column name, from flags; they win over a schema file, which wins over guesses.
+
+    >>> said = Declared(roles={"p": Role.PREDICTION})
+    >>> said.over(Schema((Column("p", Kind.NUMBER),)))["p"].role
+    <Role.PREDICTION: 'prediction'>
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    schema: Schema | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns about which something was said."""
+        filed = self.schema.names if self.schema is not None else ()
+        return frozenset({*self.kinds, *self.roles, *filed})
+
+    def over(self, schema: Schema, source: str = "the reference") -> Schema:
+        """Return the schema with what was said; raise UsageError for a column that is not there."""
+        for name in sorted(self.names):
+            if name not in schema:
+                raise UsageError(f"no column {name!r} in {source}{did_you_mean(name, schema.names)}")
+        return Schema(tuple(self._column(column) for column in schema))
+
+    def _column(self, column: Column) -> Column:
+        if self.schema is not None and column.name in self.schema:
+            filed = self.schema[column.name]
+            column = replace(column, kind=filed.kind, role=filed.role, why="declared in the schema")
+        kind = self.kinds.get(column.name)
+        role = self.roles.get(column.name)
+        if role is Role.TIME and kind is None:
+            kind = Kind.TIME
+        if kind is not None:
+            column = replace(column, kind=kind, why="declared")
+        if role is not None:
+            why = f"declared {role}" if kind is not None else f"{column.why}; declared {role}"
+            column = replace(column, role=role, why=why)
+        return column
+
+
+def roles(**columns: Iterable[str] | str | None) -> dict[str, Role]:
+    """Return {column: role} for columns given by role; raise UsageError where one has two.
+
+    >>> roles(label="y", ignore=["a"])
+    {'y': <Role.LABEL: 'label'>, 'a': <Role.IGNORE: 'ignore'>}
+    """
+    out: dict[str, Role] = {}
+    for role, given in columns.items():
+        for name in [given] if isinstance(given, str) else given or ():
+            if name in out and out[name] != role:
+                raise UsageError(f"column {name!r} cannot be both {out[name]} and {role}")
+            out[name] = Role(role)
+    return out

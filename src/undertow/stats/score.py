@@ -1,0 +1,68 @@
+"""Score (Wilson) limits of a share, and how far the limits of a difference lie from it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from undertow.stats.counts import Floats
+
+Z = 1.959963984540054
+"""Two-sided 95% of the normal distribution."""
+
+
+def limits(hits: npt.ArrayLike, rows: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
+    """Return Wilson's lower and upper limit of a share; `rows` must be above 0.
+
+    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+
+    >>> [round(float(x), 4) for x in limits(0, 30)]
+    [0.0, 0.1135]
+    """
+    rows = np.asarray(rows, dtype=np.float64)
+    share = np.asarray(hits, dtype=np.float64) / rows
+    weight = z * z / rows
+    centre = share + weight / 2
+    half = np.sqrt(np.maximum(share * (1 - share) * weight + weight * weight / 4, 0.0))
+    low = np.maximum((centre - half) / (1 + weight), 0.0)
+    high = np.minimum((centre + half) / (1 + weight), 1.0)
+    return np.where(share <= 0, 0.0, low), np.where(share >= 1, 1.0, high)
+
+
+def arms(
+    upper: npt.ArrayLike, upper_rows: float, lower: npt.ArrayLike, lower_rows: float
+) -> tuple[Floats, Floats]:
+    """Return how far below and above `upper - lower` the 95% limits of that difference lie.
+
+    `upper` and `lower` are shares of `upper_rows` and `lower_rows`. Newcombe (1998), Interval
+    estimation for the difference between independent proportions, method 10.
+
+    >>> [round(float(x), 3) for x in arms(0.02, 100, 0.0, 100)]
+    [0.04, 0.05]
+    """
+    p, q = np.asarray(upper, dtype=np.float64), np.asarray(lower, dtype=np.float64)
+    p_low, p_high = limits(p * upper_rows, upper_rows)
+    q_low, q_high = limits(q * lower_rows, lower_rows)
+    below = np.hypot(p - p_low, q_high - q)
+    above = np.hypot(p_high - p, q - q_low)
+    return below, above
+
+
+def unseen(rows: int) -> float:
+    """Return the largest share that can hide from `rows` rows: the upper limit of 0 hits.
+
+    >>> round(unseen(1000), 4)
+    0.0038
+    """
+    return Z * Z / (rows + Z * Z)
+
+
+def normal_tail(z: float) -> float:
+    """Return the two-sided tail of the normal distribution beyond abs(z).
+
+    >>> round(normal_tail(1.96), 3)
+    0.05
+    """
+    return math.erfc(abs(z) / math.sqrt(2))

@@ -1,0 +1,1 @@
+"""Where what undertow remembers is kept."""

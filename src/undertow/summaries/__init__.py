@@ -1,0 +1,1 @@
+"""What is remembered of rows: commutative monoids, one a file."""

@@ -1,0 +1,142 @@
+"""`undertow check` and `undertow skew`: compare sets of rows and leave with a verdict."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from undertow.surfaces.cli_options import (
+    Verb,
+    column_options,
+    loop_options,
+    option,
+    output_options,
+    schema_option,
+    verdict_options,
+    where_option,
+)
+from undertow.surfaces.cli_output import Outputs, note
+
+if TYPE_CHECKING:
+    from undertow.core.report import Report
+    from undertow.surfaces.progress import Progress
+
+
+@click.command(cls=Verb, short_help="Tell what changed from REFERENCE to CURRENT.")
+@click.argument("reference")
+@click.argument("current", required=False)
+@column_options
+@schema_option
+@where_option
+@option("--reference-where", metavar="SQL", section="Rows", help="The same, for the reference.")
+@option("--current-where", metavar="SQL", section="Rows", help="The same, for the current rows.")
+@verdict_options
+@output_options
+def check(reference: str, current: str | None, **given: Any) -> int:
+    """Tell what changed from REFERENCE to CURRENT, and how sure that is.
+
+    Each is a file, a folder or a glob (Parquet, CSV, JSON lines, Arrow) or a saved profile. With
+    one set alone and --time, its last part is compared with what came before.
+    """
+    outputs = Outputs.of(given)
+    options = loop_options(given)
+    if current is None and "time" not in options:
+        hint = "give CURRENT, or --time COLUMN to compare the last part of one set with the rest"
+        raise click.UsageError(f"nothing to compare {reference} with: {hint}")
+    outputs.verify([each for each in (reference, current) if each is not None])
+    known = _accepted(given["accepted"])
+    from undertow.loop import check as compare
+
+    with _progress(outputs) as progress:
+        report = compare(reference, current, **options, progress=progress)
+    return _conclude(report, outputs, known, given)
+
+
+@click.command(cls=Verb, short_help="Compare named sets pairwise.")
+@click.argument("sets", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
+@column_options
+@schema_option
+@where_option
+@verdict_options
+@output_options
+def skew(sets: tuple[str, ...], **given: Any) -> int:
+    """Compare named sets pairwise, such as train=A val=B test=C.
+
+    Tells where they differ, which rows leak from one into another, and what tells them apart.
+    """
+    named: dict[str, str] = {}
+    for word in sets:
+        name, equals, path = word.partition("=")
+        if not equals or not name or not path:
+            raise click.UsageError(f"{word!r}: write a set as NAME=DATA, such as train=train.csv")
+        if name in named:
+            raise click.UsageError(f"two sets are named {name!r}; give each its own name")
+        named[name] = path
+    if len(named) < 2:
+        raise click.UsageError("skew compares sets: give two or more, as NAME=DATA")
+    outputs = Outputs.of(given)
+    options = loop_options(given)
+    outputs.verify(named.values())
+    known = _accepted(given["accepted"])
+    from undertow.loop import skew as compare
+
+    with _progress(outputs) as progress:
+        report = compare(named, **options, progress=progress)
+    return _conclude(report, outputs, known, given)
+
+
+def exit_code(report: Report, fail_on: str) -> int:
+    """Return 3 where every finding is unknown, 1 at or above `fail_on`, else 0.
+
+    With `fail_on` "unknown", a report of unknowns is 1. What a team has accepted fails nothing.
+    """
+    from undertow.core.verdict import Verdict
+
+    undecided = all(each.verdict is Verdict.UNKNOWN for each in report.findings)
+    undecided = undecided and report.verdict is Verdict.UNKNOWN
+    if undecided and fail_on != "unknown":
+        return 3
+    if fail_on == "never":
+        return 0
+    return int(report.verdict.severity >= Verdict(fail_on).severity)
+
+
+def _conclude(
+    report: Report, outputs: Outputs, known: tuple[Any, ...], given: Mapping[str, Any]
+) -> int:
+    report = report.accepting(known)
+    if given["redact"]:
+        report = report.redact()
+    code = exit_code(report, given["fail_on"])
+    outputs.publish(report, code)
+    return code
+
+
+def _accepted(given: str | None) -> tuple[Any, ...]:
+    """Return the acceptances that count, and name on standard error those that no longer do."""
+    from undertow.config import ACCEPTED, read_acceptances
+
+    path = ACCEPTED if given is None else given
+    if given is None and not Path(path).exists():
+        return ()
+    active, expired = read_acceptances(path, today())
+    if expired:
+        told = ", ".join(f"{each.key} (until {each.until}: {each.reason})" for each in expired)
+        note(f"no longer accepted: {told}; renew with `undertow accept`, or take it out of {path}")
+    return active
+
+
+def today() -> dt.date:
+    """Return the date where the command runs."""
+    return dt.datetime.now().astimezone().date()
+
+
+def _progress(outputs: Outputs) -> Progress:
+    from undertow.surfaces.progress import Progress
+
+    return Progress(sys.stderr, quiet=outputs.quiet)

@@ -1,0 +1,184 @@
+"""The options that commands share, and what their words mean to the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MANY = ("text", "vector", "prediction", "score", "label", "segment", "ignore")
+ONCE = ("time", "id")
+_COLUMNS = {
+    "text": "Free text, compared by its words and lengths.",
+    "vector": "An embedding: a list of numbers of one length.",
+    "prediction": "What the model answered.",
+    "score": "The model's confidence or probability.",
+    "label": "The right answer, where it is known.",
+    "time": "When the row happened; with one set alone, what splits it.",
+    "id": "What names a row; such as an order number.",
+    "segment": "A group to tell apart, such as a country or a product.",
+    "ignore": "Leave the column out.",
+}
+
+
+class Option(click.Option):
+    """An option that stands under a heading of its own in the help."""
+
+    def __init__(self, *args: Any, section: str = "Options", **attrs: Any) -> None:
+        self.section = section
+        super().__init__(*args, **attrs)
+
+
+class Verb(click.Command):
+    """A command whose help lists its options under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a heading a group, the help option last."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                groups.setdefault(getattr(param, "section", "Options"), []).append(record)
+        groups["Options"] = groups.pop("Options")  # the plain ones, with --help, come last
+        for title, rows in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def option(*names: str, section: str = "Options", **attrs: Any) -> Callable[[F], F]:
+    """Return a click option under a heading."""
+    return click.option(*names, cls=Option, section=section, **attrs)
+
+
+def _stack(decorators: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    def wrap(function: F) -> F:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return wrap
+
+
+def column_options(function: F) -> F:
+    """Add the options that say what a column is."""
+    made = [
+        option(f"--{name}", multiple=True, metavar="COLUMN", section="Columns", help=words)
+        for name, words in _COLUMNS.items()
+    ]
+    kind = "Read the column as number, category, text, vector, time, bool or image."
+    made.append(
+        option("--kind", multiple=True, metavar="COLUMN=KIND", section="Columns", help=kind)
+    )
+    return _stack(made)(function)
+
+
+def schema_option(function: F) -> F:
+    """Add the option that reads a saved schema."""
+    words = "Read the columns as this file says; `undertow schema` writes it."
+    return option("--schema", metavar="FILE", section="Columns", help=words)(function)
+
+
+def where_option(function: F) -> F:
+    """Add the condition on rows."""
+    words = "Only rows for which this SQL condition holds."
+    return option("--where", metavar="SQL", section="Rows", help=words)(function)
+
+
+def verdict_options(function: F) -> F:
+    """Add the options that say what counts as a change, and what fails the run."""
+    section = "Verdict"
+    tolerance = (
+        "The smallest change that matters, for all columns or for one; `auto` learns it from the "
+        "reference over time."
+    )
+    fail = "The mildest verdict that makes the exit code 1.  [default: changed]"
+    accepted = "Findings the team knows about.  [default: undertow-accept.toml where it is there]"
+    levels = click.Choice(["changed", "watch", "unknown", "never"])
+    return _stack(
+        [
+            option(
+                "--tolerance", multiple=True, metavar="[COLUMN=]X", section=section, help=tolerance
+            ),
+            option("--fail-on", type=levels, default="changed", section=section, help=fail),
+            option("--accepted", metavar="FILE", section=section, help=accepted),
+        ]
+    )(function)
+
+
+def output_options(function: F) -> F:
+    """Add the options that say where the report goes."""
+    section = "Output (FILE may be - for standard output)"
+    forms = {"json": "JSON, version 1", "html": "one HTML file", "markdown": "Markdown"}
+    forms["junit"] = "JUnit XML"
+    made = [
+        option(f"--{form}", metavar="FILE", section=section, help=f"Write the report as {words}.")
+        for form, words in forms.items()
+    ]
+    flags = {
+        "github": "Print annotations for GitHub Actions.",
+        "all": "List what is steady too, and how columns were read.",
+        "redact": "Leave example rows out of every form.",
+        "quiet": "No terminal report and no progress bar.",
+    }
+    made += [
+        option(f"--{name}", is_flag=True, section=section, help=words)
+        for name, words in flags.items()
+    ]
+    return _stack(made)(function)
+
+
+def loop_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the loop knows, as it wants them; those not given are left out."""
+    wanted: dict[str, Any] = {name: given[name] for name in MANY}
+    wanted |= {name: _once(name, given[name]) for name in ONCE}
+    wanted["kinds"] = dict(_pair("--kind", each, "COLUMN=KIND") for each in given["kind"])
+    for name in ("schema", "where", "reference_where", "current_where"):
+        wanted[name] = given.get(name)
+    wanted["tolerance"] = tolerances(given.get("tolerance", ()))
+    return {name: value for name, value in wanted.items() if value not in (None, (), {})}
+
+
+def tolerances(words: Sequence[str]) -> Any:
+    """Return --tolerance as the loop takes it: one for all, or a mapping by column.
+
+    >>> tolerances(["0.05"]), tolerances(["age=0.2", "a=b=auto"]), tolerances([])
+    (0.05, {'age': 0.2, 'a=b': 'auto'}, None)
+    """
+    alone = [word for word in words if "=" not in word]
+    named = [_pair("--tolerance", word, "COLUMN=X") for word in words if "=" in word]
+    if len(alone) > 1 or (alone and named):
+        raise click.UsageError("--tolerance: give one for all columns, or COLUMN=X for each")
+    if alone:
+        return _amount(alone[0], alone[0])
+    columns = [column for column, _ in named]
+    for column in columns:
+        if columns.count(column) > 1:
+            raise click.UsageError(f"--tolerance: column {column!r} is given twice")
+    return {column: _amount(word, f"{column}={word}") for column, word in named} or None
+
+
+def _amount(word: str, given: str) -> Any:
+    if word == "auto":
+        return word
+    try:
+        return float(word)
+    except ValueError:
+        hint = "write a number such as 0.1, or auto"
+        raise click.UsageError(f"--tolerance {given!r} is not a number; {hint}") from None
+
+
+def _pair(name: str, word: str, form: str) -> tuple[str, str]:
+    """Split at the last "=": a column's name may hold one, what follows it never does."""
+    column, equals, value = word.rpartition("=")
+    if not equals or not value:
+        raise click.UsageError(f"{name} {word!r}: write it as {form}")
+    return column, value
+
+
+def _once(name: str, given: Sequence[str]) -> str | None:
+    if len(given) > 1:
+        raise click.UsageError(f"--{name} takes one column, not {len(given)}")
+    return given[0] if given else None

@@ -1,0 +1,104 @@
+"""Evidence as two small tables: numbers that have a before and an after, and those that stand alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from undertow.surfaces.safe import safe
+
+LABELS = {
+    "auc": "AUC",
+    "chi2": "Chi-square",
+    "chi_square": "Chi-square",
+    "cv": "Coefficient of variation",
+    "f1": "F1",
+    "iqr": "Interquartile range",
+    "js": "Jensen-Shannon",
+    "kl": "Kullback-Leibler",
+    "ks": "Kolmogorov-Smirnov",
+    "mad": "Median absolute deviation",
+    "max": "Maximum",
+    "min": "Minimum",
+    "psi": "PSI",
+    "sd": "Standard deviation",
+    "std": "Standard deviation",
+}
+_SIDES = ("reference", "current")
+_MOST = 40
+
+
+class Evidence(NamedTuple):
+    """Rows of (label, before, after) and rows of (label, value), all of it text."""
+
+    pairs: list[tuple[str, str, str]]
+    singles: list[tuple[str, str]]
+
+
+def tables(evidence: Mapping[str, Any]) -> Evidence:
+    """Return evidence as text to show, numbers rounded and names as people know them.
+
+    >>> tables({"mean": {"reference": 40.25, "current": 52}, "ks_p": 1.4e-41})
+    Evidence(pairs=[('Mean', '40.25', '52')], singles=[('Kolmogorov-Smirnov p', '1.4e-41')])
+    """
+    found = Evidence([], [])
+    for name, value in _flat(evidence, ()):
+        if len(found.pairs) + len(found.singles) >= _MOST:
+            break
+        if isinstance(value, Mapping):
+            found.pairs.append((name, say(value["reference"]), say(value["current"])))
+        else:
+            found.singles.append((name, say(value)))
+    return found
+
+
+def _flat(evidence: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for key, value in evidence.items():
+        path = (*above, label(key))
+        if not isinstance(value, Mapping):
+            yield safe(" · ".join(path), 60), value
+        elif set(value) == set(_SIDES):
+            yield safe(" · ".join(path), 60), value
+        elif len(path) < 4:
+            yield from _flat(value, path)
+
+
+def label(key: object) -> str:
+    """Return a key of evidence as people write it.
+
+    >>> label("psi"), label("ks_p"), label("p90"), label("new_categories")
+    ('PSI', 'Kolmogorov-Smirnov p', '90th percentile', 'New categories')
+    """
+    text = safe(key, 60)
+    if text in LABELS:
+        return LABELS[text]
+    if text[:1] in {"p", "q"} and text[1:].isascii() and text[1:].isdigit():
+        return f"{text[1:]}th percentile"
+    head, _, tail = text.rpartition("_")
+    if head in LABELS:
+        return f"{LABELS[head]} {tail}"
+    words = text.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def say(value: object) -> str:
+    """Return a value of evidence as text.
+
+    >>> say(0.30000000000000004), say(48210), say(None), say([1, "a"]), say(True)
+    ('0.3', '48,210', '-', '1, a', 'yes')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**15 else f"{value:.3g}"
+    if isinstance(value, float):
+        if math.isfinite(value) and 1e4 <= abs(value) < 1e15:
+            return f"{value:,.0f}"
+        return f"{value:.4g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        listed = ", ".join(say(each) for each in value[:8])
+        return f"{listed} and {len(value) - 8} more" if len(value) > 8 else listed
+    return safe(value, 80)

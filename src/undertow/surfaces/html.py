@@ -1,0 +1,221 @@
+"""The report as one HTML file: a sentence first, then the answers, then the pictures.
+
+Nothing is fetched and nothing is needed: the style and a few lines of script are inside, allowed by
+their hashes alone. Every value passes through `safe` and is escaped, whoever wrote the template.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from undertow.core.finding import Finding, size
+from undertow.core.report import Report
+from undertow.core.verdict import CHANGED_FAMILY, CHANGED_P, WATCH_FAMILY, Verdict
+from undertow.surfaces import evidence, story, svg
+from undertow.surfaces.safe import safe
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from markupsafe import Markup
+
+TEXT = 600
+"""No value on the page is longer than this; most places cut earlier."""
+EXAMPLES = 5
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M1 6q3.5-4 7 0t7 0M1 11q3.5-4 '
+    '7 0t7 0" fill="none" stroke="#0067a8" stroke-width="2" stroke-linecap="round"/></svg>'
+)
+
+
+def render(report: Report, *, full: int = 60, listed: int = 300, steady: int = 300) -> str:
+    """Return the report as one page.
+
+    The `full` worst findings get a chart and their evidence, `listed` a line in the table, and so do
+    `steady` of the steady ones; the page says what it leaves out.
+    """
+    from markupsafe import Markup
+
+    trusted = partial(_trusted, Markup)
+    news = [each for each in report.findings if each.fails and each.verdict is not Verdict.STEADY]
+    quiet = report.having(Verdict.STEADY)
+    worst = list({each.key: each for each in news[: max(full, 0)]}.values())
+    style = minified(source("theme.css") + source("report.css"))
+    script = source("report.js")
+    return _template().render(
+        report=report,
+        headline=story.headline(report),
+        lede=story.lede(report),
+        answers=story.answers(report),
+        listed=news[:listed],
+        unlisted=max(0, len(news) - listed),
+        full=worst,
+        anchors={each.key: f"f-{each.key}" for each in worst},
+        accepted=[each for each in report.findings if not each.fails],
+        steady=quiet[:steady],
+        steady_count=len(quiet),
+        counts=[(verdict, len(report.having(verdict))) for verdict in Verdict],
+        rules=_rules(report),
+        tolerances=_tolerances(report),
+        rows_inside=sum(len(each.examples[:EXAMPLES]) for each in worst),
+        version=importlib.metadata.version("undertow"),
+        chart=lambda each: trusted(svg.chart(each.shape, story.sentence(each))),
+        spark=lambda each: trusted(svg.spark(each.shape)),
+        size_bar=lambda each: trusted(svg.size_bar(each.effect, _scale(news), each.verdict)),
+        data=trusted(_data(worst)),
+        style=trusted(style),
+        script=trusted(script),
+        icon=trusted("data:image/svg+xml," + quote(_ICON)),
+        csp=trusted(_policy(style, script)),
+    )
+
+
+def source(name: str) -> str:
+    """Return a file that ships beside this one."""
+    return (files("undertow.surfaces") / "templates" / name).read_text(encoding="utf-8")
+
+
+def minified(style: str) -> str:
+    """Return a style sheet without comments, line breaks and indents.
+
+    >>> minified("/* note */\\n.a {\\n  color: red;\\n}\\n")
+    '.a{color: red;}'
+    """
+    lines = (line.strip() for line in style.splitlines() if not line.startswith("/*"))
+    return "".join(lines).replace(" {", "{").replace("{ ", "{").replace(" }", "}")
+
+
+def _trusted(markup: type[Markup], text: str) -> Markup:
+    """Mark text as HTML: only what this module or the chart module wrote and escaped."""
+    return markup(text)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: object) -> object:
+        return value if isinstance(value, Markup) else safe(value, TEXT)
+
+    world = Environment(
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    world.filters["cut"] = safe
+    world.globals |= {
+        "amount": story.amount,
+        "between": story.between,
+        "caption": svg.caption,
+        "chance": _chance,
+        "columns_of": _columns_of,
+        "plural": story.plural,
+        "size": size,
+        "sized": _sized,
+        "tables": evidence.tables,
+    }
+    return world.from_string(source("report.html"))
+
+
+def _policy(style: str, script: str) -> str:
+    def allowed(text: str) -> str:
+        digest = hashlib.sha256(text.encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+    return (
+        f"default-src 'none'; style-src {allowed(style)}; script-src {allowed(script)};"
+        " img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _data(findings: Iterable[Finding]) -> str:
+    """Return the findings as JSON that cannot end the script element it stands in."""
+    rows = {}
+    for finding in findings:
+        row = finding.to_dict()
+        row.pop("shape")
+        row["examples"] = row["examples"][:EXAMPLES]
+        rows[finding.key] = _harmless(row)
+    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"), default=str, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _harmless(value: Any) -> Any:
+    """Return JSON with every text cut, and null for what JSON has no word for."""
+    if isinstance(value, str):
+        return safe(value, TEXT)
+    if isinstance(value, Mapping):
+        return {safe(key, 200): _harmless(each) for key, each in list(value.items())[:100]}
+    if isinstance(value, (list, tuple)):
+        return [_harmless(each) for each in value[:100]]
+    if isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")}):  # noqa: PLR0124
+        return None
+    return value
+
+
+def _scale(news: Iterable[Finding]) -> float:
+    """Return how many tolerances fill a bar: one scale for the whole page."""
+    ratios = (
+        each.effect.value / each.effect.tolerance
+        for each in news
+        if each.effect is not None and each.effect.defined and each.effect.tolerance > 0
+    )
+    return min(max([2.5, *ratios]), 6.0)
+
+
+def _sized(finding: Finding) -> str:
+    effect = finding.effect
+    if effect is None:
+        return "a fact"
+    return story.between(effect) if effect.defined else "?"
+
+
+def _chance(p: float) -> str:
+    return f"{p:.2g} chance of this" if p >= 1e-4 else "less than 1 in 10,000 chance of this"
+
+
+def _columns_of(examples: Iterable[Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(key for example in examples for key in example))[:12]
+
+
+def _rules(report: Report) -> list[tuple[Verdict, str]]:
+    share = max(report.comparisons, 1)
+    sure, likely = min(CHANGED_P, CHANGED_FAMILY / share), WATCH_FAMILY / share
+    return [
+        (
+            Verdict.CHANGED,
+            f"No change at all is rejected (p at most {sure:.2g}) and the whole 95% interval lies beyond "
+            "the tolerance. A fact, such as a column that is gone, needs no interval.",
+        ),
+        (
+            Verdict.WATCH,
+            f"No change at all is rejected (p at most {likely:.2g}) and the size exceeds the tolerance.",
+        ),
+        (
+            Verdict.STEADY,
+            "The 95% interval lies within the tolerance; or the size does and the interval excludes twice "
+            "the tolerance.",
+        ),
+        (Verdict.UNKNOWN, "Everything else: too few rows, none at all, or a difference of unsure size."),
+    ]
+
+
+def _tolerances(report: Report) -> list[tuple[str, str, int]]:
+    used = Counter(
+        (each.effect.name, each.effect.tolerance) for each in report.findings if each.effect is not None
+    )
+    return [
+        (story.EFFECT_NAMES.get(name, name), size(name, tolerance), count)
+        for (name, tolerance), count in sorted(used.items())
+    ]
