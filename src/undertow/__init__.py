@@ -1,1 +1,77 @@
-"""undertow finds, explains and repairs the failures of AI models that raise no exception."""
+"""undertow finds, explains and repairs the failures of AI models that raise no exception.
+
+    import undertow as ut
+
+    report = ut.check(reference, current, prediction="p")
+    print(report.to_text())
+
+Frames, files, folders, SQL or saved profiles go in; a report with calibrated verdicts comes out.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from undertow.core.errors import (
+        DataError,
+        MissingExtra,
+        ProfileError,
+        UndertowError,
+        UsageError,
+    )
+    from undertow.core.finding import Finding
+    from undertow.core.profile import Profile
+    from undertow.core.report import Report
+    from undertow.core.schema import Column, Kind, Role, Schema
+    from undertow.core.verdict import Effect, Verdict
+    from undertow.loop import Loop, check, infer_schema, load, profile, save, skew
+
+__all__ = [
+    "Column",
+    "DataError",
+    "Effect",
+    "Finding",
+    "Kind",
+    "Loop",
+    "MissingExtra",
+    "Profile",
+    "ProfileError",
+    "Report",
+    "Role",
+    "Schema",
+    "UndertowError",
+    "UsageError",
+    "Verdict",
+    "check",
+    "infer_schema",
+    "load",
+    "profile",
+    "save",
+    "skew",
+]
+
+# Names are fetched when first used: importing undertow in a serving process costs nothing.
+_ROOMS = {
+    "undertow.core.errors": {
+        "DataError", "MissingExtra", "ProfileError", "UndertowError", "UsageError",
+    },
+    "undertow.core.finding": {"Finding"},
+    "undertow.core.profile": {"Profile"},
+    "undertow.core.report": {"Report"},
+    "undertow.core.schema": {"Column", "Kind", "Role", "Schema"},
+    "undertow.core.verdict": {"Effect", "Verdict"},
+    "undertow.loop": {"Loop", "check", "infer_schema", "load", "profile", "save", "skew"},
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    for room, names in _ROOMS.items():
+        if name in names:
+            return getattr(import_module(room), name)
+    raise AttributeError(f"module 'undertow' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -241,24 +241,25 @@ def write_file(path: str | os.PathLike[str], data: str | bytes) -> None:
     """
     payload = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
     try:
-        _write(os.path.realpath(path), payload)
+        _write(os.fspath(path), payload)
     except OSError as error:
         raise DataError(f"cannot write {path}: {_why(error)}; nothing was left there") from None
     except ValueError as error:  # a NUL in the name
         raise DataError(f"cannot write {os.fspath(path)!r}: {error}") from None
 
 
-def _write(target: str, payload: bytes) -> None:
+def _write(path: str, payload: bytes) -> None:
     mode = None
-    if os.path.lexists(target):
-        found = Path(target).stat()
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            with Path(target).open("wb") as pipe:
+    with contextlib.suppress(FileNotFoundError):
+        found = Path(path).stat().st_mode
+        if stat.S_ISDIR(found):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(found):
+            with Path(path).open("wb") as pipe:
                 pipe.write(payload)
             return
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
-        mode = stat.S_IMODE(found.st_mode)
+        mode = stat.S_IMODE(found)
+    target = os.path.realpath(path)
     folder, name = os.path.split(target)
     temporary = Path(folder) / f".{name[:80]}.{secrets.token_hex(4)}.tmp"
     try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict, Unpack
 
 from undertow import plugins
 from undertow.config import read_schema
@@ -29,6 +29,27 @@ Tolerance = float | str | Mapping[str, float | str] | None
 Columns = Iterable[str] | str
 
 
+_ROLES = ("prediction", "score", "label", "time", "id", "segment", "ignore")
+
+
+class Options(TypedDict, total=False):
+    """What can be said of the columns, once for all sides; every verb takes these."""
+
+    text: Columns
+    vector: Columns
+    prediction: Columns
+    score: Columns
+    label: Columns
+    time: str | None
+    id: str | None
+    segment: Columns
+    ignore: Columns
+    kinds: Mapping[str, str]
+    schema: Schema | str | os.PathLike[str] | None
+    tolerance: Tolerance
+    progress: Progress | None
+
+
 @dataclass(frozen=True)
 class Loop:
     """What the verbs need to know about the columns, said once and used for every side.
@@ -40,42 +61,24 @@ class Loop:
     """
 
     declared: Declared = Declared()
-    tolerances: Mapping[str, float] = ()  # type: ignore[assignment]  # normalised below
+    tolerances: Mapping[str, float] = field(default_factory=dict)
     auto: frozenset[str] = frozenset()
     progress: Progress | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tolerances", dict(self.tolerances or {}))
-
     @classmethod
-    def of(
-        cls,
-        *,
-        text: Columns = (),
-        vector: Columns = (),
-        prediction: Columns = (),
-        score: Columns = (),
-        label: Columns = (),
-        time: str | None = None,
-        id: str | None = None,  # noqa: A002 - the option's name
-        segment: Columns = (),
-        ignore: Columns = (),
-        kinds: Mapping[str, str] | None = None,
-        schema: Schema | str | os.PathLike[str] | None = None,
-        tolerance: Tolerance = None,
-        progress: Progress | None = None,
-    ) -> Loop:
+    def of(cls, **options: Unpack[Options]) -> Loop:
         """Return a loop from the options of the command line; raise UsageError for a wrong one."""
-        given = {name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
-                 for name, kind in (kinds or {}).items()}
-        given |= dict.fromkeys(_names(text), Kind.TEXT) | dict.fromkeys(_names(vector), Kind.VECTOR)
-        said = roles(
-            prediction=prediction, score=score, label=label, time=time, id=id, segment=segment,
-            ignore=ignore,
-        )
-        filed = schema if schema is None or isinstance(schema, Schema) else read_schema(schema)
-        fixed, auto = _tolerances(tolerance)
-        return cls(Declared(given, said, filed), fixed, auto, progress)
+        given = {
+            name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
+            for name, kind in options.get("kinds", {}).items()
+        }
+        given |= dict.fromkeys(_names(options.get("text", ())), Kind.TEXT)
+        given |= dict.fromkeys(_names(options.get("vector", ())), Kind.VECTOR)
+        said = roles(**{name: options.get(name) for name in _ROLES})  # type: ignore[arg-type]
+        filed = options.get("schema")
+        schema = filed if filed is None or isinstance(filed, Schema) else read_schema(filed)
+        fixed, auto = _tolerances(options.get("tolerance"))
+        return cls(Declared(given, said, schema), fixed, auto, options.get("progress"))
 
     def check(
         self,
@@ -88,7 +91,8 @@ class Loop:
     ) -> Report:
         """Compare current with reference; without current, the last part of one set with the rest."""
         notes: list[str] = []
-        first = _opened(reference, _both(where, reference_where))
+        second: Dataset | Profile
+        first: Dataset | Profile = _opened(reference, _both(where, reference_where))
         if current is None:
             clock = next((n for n, role in self.declared.roles.items() if role == "time"), None)
             if isinstance(first, Profile) or clock is None:
@@ -135,6 +139,13 @@ class Loop:
         checks, lenses = plugins.checks(), plugins.lenses()
         return measure.fit(dataset, self.declared, checks, lenses, self._tick("reference"))
 
+    def infer_schema(self, data: Any, *, where: str | None = None) -> Schema:
+        """Return how the columns of some rows are read, and why."""
+        dataset = _opened(data, where)
+        if isinstance(dataset, Profile):
+            return dataset.schema
+        return measure.survey_of(dataset, self.declared, self._tick("rows")).schema
+
     def _given(self, profile: Profile) -> Profile:
         """Return a saved reference with the roles that were said now; kinds are part of its plan."""
         schema = self.declared.over(profile.schema, profile.source)
@@ -170,6 +181,61 @@ _FAMILIES = frozenset(
     for family in ("drift", "output", "label")
     for kind in ("number", "category", "share")
 ) | {"cdf_gap", "total_variation", "cohens_h", "difference"}
+
+
+def check(
+    reference: Any,
+    current: Any = None,
+    *,
+    where: str | None = None,
+    reference_where: str | None = None,
+    current_where: str | None = None,
+    **options: Unpack[Options],
+) -> Report:
+    """Compare current with reference and return what changed, judged together.
+
+    Each side is a path, folder or glob (Parquet, CSV, JSON lines, Arrow), SQL text, a frame (pandas,
+    polars, pyarrow, DuckDB), or a saved profile. Conditions are SQL. Raises UndertowError where the
+    data or an option is unusable.
+
+    >>> import pyarrow as pa
+    >>> before = pa.table({"p": ["yes", "no"] * 500})
+    >>> now = pa.table({"p": ["yes"] * 800 + ["no"] * 200})
+    >>> report = check(before, now, prediction="p")
+    >>> report.verdict, report["p"].verdict
+    (<Verdict.CHANGED: 'changed'>, <Verdict.CHANGED: 'changed'>)
+    """
+    return Loop.of(**options).check(
+        reference,
+        current,
+        where=where,
+        reference_where=reference_where,
+        current_where=current_where,
+    )
+
+
+def profile(
+    data: Any, *, like: Any = None, where: str | None = None, **options: Unpack[Options]
+) -> Profile:
+    """Return the profile of some rows, under their own plan or the plan of `like`.
+
+    >>> import pyarrow as pa
+    >>> hours = [pa.table({"x": [1.0, 2.0]}), pa.table({"x": [3.0]})]
+    >>> first = profile(hours[0])
+    >>> (first + profile(hours[1], like=first)).rows
+    3
+    """
+    return Loop.of(**options).profile(data, like=like, where=where)
+
+
+def infer_schema(data: Any, *, where: str | None = None, **options: Unpack[Options]) -> Schema:
+    """Return how the columns of some rows are read, and why.
+
+    >>> import pyarrow as pa
+    >>> infer_schema(pa.table({"age": [31, 42]}))["age"].why
+    'its type is int64'
+    """
+    return Loop.of(**options).infer_schema(data, where=where)
 
 
 def save(profile: Profile, path: str | os.PathLike[str]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 # File descriptors 3 and 4 are where Chromium reads and writes with --remote-debugging-pipe.
 _LAUNCH = (
-    "import os,sys; r,w=int(sys.argv[1]),int(sys.argv[2]); a,b=os.dup(r),os.dup(w);"
+    "import fcntl,os,sys; a,b=(fcntl.fcntl(int(x),fcntl.F_DUPFD,10) for x in sys.argv[1:3]);"
     "os.dup2(a,3); os.dup2(b,4); os.execvp(sys.argv[3],sys.argv[3:])"
 )
 
@@ -27,7 +27,9 @@ _LAUNCH = (
 def chromium() -> str | None:
     """Return the path of a Chromium, or None."""
     named = os.environ.get("UNDERTOW_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    return named or next(
+        filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None
+    )
 
 
 def axe() -> str | None:
@@ -46,19 +48,32 @@ class Browser:
     def __init__(self) -> None:
         program = chromium()
         assert program is not None
-        self._home = tempfile.TemporaryDirectory(prefix="undertow-chromium-", ignore_cleanup_errors=True)
+        self._home = tempfile.TemporaryDirectory(
+            prefix="undertow-chromium-", ignore_cleanup_errors=True
+        )
         read, self._out = os.pipe()
         self._in, write = os.pipe()
         command = [
-            program, "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu",
-            "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
-            f"--user-data-dir={self._home.name}", "about:blank",
+            program,
+            "--headless=new",
+            "--no-sandbox",
+            "--remote-debugging-pipe",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--force-color-profile=srgb",
+            f"--user-data-dir={self._home.name}",
+            "about:blank",
         ]
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _LAUNCH, str(read), str(write), *command],
-            pass_fds=(read, write), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            pass_fds=(read, write),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(read)
         os.close(write)
@@ -81,13 +96,15 @@ class Browser:
         os.close(self._out)
         self._home.cleanup()
 
-    def call(self, method: str, session: str | None = None, timeout: float = 30, **params: Any) -> Any:
+    def call(
+        self, method: str, session: str | None = None, timeout: float = 30, **params: Any
+    ) -> Any:
         """Send one command and return its result; events that come in between are kept."""
         wanted = next(self._ids)
         message = {"id": wanted, "method": method, "params": params}
         if session:
             message["sessionId"] = session
-        os.write(self._out, json.dumps(message).encode() + b"\0") if len(params) < 1 else self._send(message)
+        self._send(message)
         end = time.monotonic() + timeout
         while True:
             answer = self._next(end)
@@ -146,8 +163,13 @@ class Page:
 
     def size(self, width: int, height: int, scale: float = 1) -> None:
         """Set the size of the window."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                  deviceScaleFactor=scale, mobile=width < 500)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=width < 500,
+        )
 
     def media(self, kind: str = "", **features: str) -> None:
         """Emulate a medium ("print") and features (prefers_color_scheme="dark")."""
@@ -166,8 +188,13 @@ class Page:
 
     def run(self, script: str) -> Any:
         """Return what a script (or the promise it makes) comes to."""
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True,
-                           userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate",
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=True,
+        )
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["exception"].get("description", "failed"))
         return answer["result"].get("value")
@@ -178,8 +205,14 @@ class Page:
         code = {"Enter": 13, " ": 32, "Tab": 9, "ArrowRight": 39, "ArrowLeft": 37}[key]
         for kind in ("keyDown", "keyUp"):
             extra = {"text": text} if text and kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key if key != " " else "Space",
-                      windowsVirtualKeyCode=code, **extra)
+            self.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key if key != " " else "Space",
+                windowsVirtualKeyCode=code,
+                **extra,
+            )
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return what has been reported under a name since the page was opened."""
@@ -193,6 +226,11 @@ class Page:
 
     def pdf(self, path: Path) -> None:
         """Print to a file."""
-        data = self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True, paperWidth=8.27,
-                         paperHeight=11.69)
+        data = self.call(
+            "Page.printToPDF",
+            printBackground=False,
+            preferCSSPageSize=True,
+            paperWidth=8.27,
+            paperHeight=11.69,
+        )
         path.write_bytes(base64.b64decode(data["data"]))

@@ -79,13 +79,17 @@ class Values:
     def tally(self) -> tuple[hashing.Hashes, NDArray[np.int64], pa.Array]:
         """The distinct values of the batch: their hashes, how many rows hold each, and the values."""
         encoded = self.encoded
-        values = encoded.dictionary
+        values, hashes = encoded.dictionary, self._vocabulary
         codes = encoded.indices.drop_null() if encoded.null_count else encoded.indices
         counts = np.bincount(np.asarray(codes), minlength=len(values)).astype(np.int64)
         seen = np.flatnonzero(counts)
         if len(seen) < len(values):
-            values, counts = values.take(pa.array(seen)), counts[seen]
-        return hashing.hash_strings(values), counts, values
+            values, hashes, counts = values.take(pa.array(seen)), hashes[seen], counts[seen]
+        return hashes, counts, values
+
+    @cached_property
+    def _vocabulary(self) -> hashing.Hashes:
+        return hashing.hash_strings(self.encoded.dictionary)
 
     @cached_property
     def hashes(self) -> hashing.Hashes:
@@ -95,10 +99,12 @@ class Values:
             out = hashing.hash_floats(self.floats)
         elif pa.types.is_integer(array.type):
             out = hashing.hash_integers(np.asarray(array.fill_null(0)))
-        elif pa.types.is_dictionary(array.type):
-            table = np.append(hashing.hash_strings(self.encoded.dictionary), hashing.NULL)
-            codes = np.asarray(self.encoded.indices.fill_null(len(table) - 1))
-            return np.asarray(table[codes])
+        elif pa.types.is_dictionary(array.type) or "encoded" in self.__dict__:
+            table = np.append(self._vocabulary, hashing.NULL)
+            codes = self.encoded.indices
+            if codes.null_count:
+                codes = codes.fill_null(len(table) - 1)
+            return np.asarray(table[np.asarray(codes)])
         elif is_text(array.type):
             return hashing.hash_strings(array)
         elif pa.types.is_temporal(array.type):

@@ -77,7 +77,7 @@ def by_values(schema: Schema, survey: Survey, profile: Profile, declared: frozen
     for column in columns:
         role = next((r for r, names in _NAMES.items() if column.name.lower() in names), None)
         fits = role is not None and role not in taken and column.role is Role.FEATURE
-        if column.name in declared or not fits or not _suits(column, role, survey):
+        if role is None or column.name in declared or not fits or not _suits(column, role, survey):
             named.append(_whole(column, survey, column.name in declared))
             continue
         if role in {Role.TIME, Role.PREDICTION}:
@@ -139,7 +139,9 @@ def _valued(column: Column, survey: Survey, profile: Profile) -> Column:
 
 
 def _numbered(column: Column, survey: Survey) -> Column:
-    if not column.arrow.startswith(("int", "uint")) or survey.rows < _ENOUGH:
+    name = column.name.lower()
+    named = name in _NAMES[Role.ID] or name.endswith(("_id", "_key", " id")) or name == "unnamed: 0"
+    if not named or not column.arrow.startswith(("int", "uint")) or survey.rows < _ENOUGH:
         return column
     values, _ = survey.numbers(column.name)
     if _unique(column, survey) and np.ptp(values) <= 2 * survey.rows:

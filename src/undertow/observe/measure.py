@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -36,14 +36,8 @@ def fit(
 
     Raises DataError where there is no row or no column.
     """
-    typed = declared.over(infer.by_type(dataset.arrow), dataset.source)
-    if not len(typed):
-        raise DataError(f"{dataset.source}: no columns")
-    early = [need for column in typed for need in _by_type(column.name, column.kind, column.role)]
-    seen, first = survey.take(typed, early, _ticking(dataset.batches(), tick))
-    if seen.rows == 0:
-        raise DataError(f"{dataset.source}: no rows")
-    schema = infer.by_values(typed, seen, first, declared.names)
+    look = survey_of(dataset, declared, tick)
+    typed, seen, first, schema = look.typed, look.survey, look.profile, look.schema
     made: dict[str, Lens] = {}
     for column in schema:
         for lens in lenses.values():
@@ -61,6 +55,28 @@ def fit(
     return replace(
         plan, parts=parts, rows=seen.rows, source=dataset.source, digest=dataset.digest()
     )
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one pass over the reference told: how its columns are read, and a survey to fit on."""
+
+    typed: Schema
+    schema: Schema
+    survey: Survey
+    profile: Profile
+
+
+def survey_of(dataset: Dataset, declared: Declared, tick: Tick) -> Look:
+    """Read the rows once and settle what every column is; raise DataError where there is none."""
+    typed = declared.over(infer.by_type(dataset.arrow), dataset.source)
+    if not len(typed):
+        raise DataError(f"{dataset.source}: no columns")
+    early = [need for column in typed for need in _by_type(column.name, column.kind, column.role)]
+    seen, first = survey.take(typed, early, _ticking(dataset.batches(), tick))
+    if seen.rows == 0:
+        raise DataError(f"{dataset.source}: no rows")
+    return Look(typed, infer.by_values(typed, seen, first, declared.names), seen, first)
 
 
 def measure(dataset: Dataset, plan: Profile, tick: Tick) -> Profile:

@@ -28,7 +28,7 @@ def take(
 ) -> tuple[Survey, Profile]:
     """Read the reference once; return the survey and the profile of what needs no fitting."""
     nothing = Survey(0, pa.table({}), np.empty(0, np.int64))
-    wanted = [*needs, (EVERY, RowSample)]
+    wanted: list[Need] = [*needs, (EVERY, RowSample)]
     free = [(columns, kind) for columns, kind in wanted if not kind.fitted]
     profile = Profile.plan(schema, free, nothing, {})
     numbers = [column.name for column in schema.of(kind=(Kind.NUMBER, Kind.TIME))]
@@ -67,7 +67,7 @@ def merged(batches: Iterable[pa.RecordBatch], least: int = 32_768) -> Iterable[p
     for batch in batches:
         held.append(batch)
         rows += batch.num_rows
-        if rows >= 2 * least:
+        if rows >= least:
             yield _join(held)
             held, rows = [], 0
     if rows:

@@ -7,11 +7,15 @@ from typing import Any
 
 from undertow.core.dataset import Dataset
 from undertow.core.errors import UsageError
-from undertow.sources.edge import Parts, unify
+from undertow.sources.edge import Part, Parts, unify
 from undertow.sources.files import open_files
 from undertow.sources.frames import called, is_frame, open_frame
+from undertow.sources.query import is_sql, open_query
+from undertow.sources.timesplit import split_by_time
+from undertow.sources.where import only_where
+from undertow.sources.words import one_line
 
-__all__ = ["open_dataset"]
+__all__ = ["open_dataset", "split_by_time"]
 
 
 def open_dataset(data: Any, *, where: str | None = None, name: str | None = None) -> Dataset:
@@ -22,18 +26,27 @@ def open_dataset(data: Any, *, where: str | None = None, name: str | None = None
     >>> rows.source, [batch.to_pydict() for batch in rows.batches(["age"])]
     ('pyarrow.Table', [{'age': [31, 42]}])
     """
-    return _open(data, name)
+    rows = _open(data, name)
+    return rows if where is None else only_where(rows, where)
 
 
 def _open(data: Any, name: str | None) -> Dataset:
+    if isinstance(data, str) and is_sql(data):
+        shown = name or one_line(data)
+        return _alone(open_query(data, shown), shown)
     if isinstance(data, str | os.PathLike):
         return open_files(data, name)
     if is_frame(data):
         shown = name or called(data)
-        part = open_frame(data, shown)
-        return Parts(shown, unify([part]), (part,), lambda: None)
+        return _alone(open_frame(data, shown), shown)
     if isinstance(data, Dataset):
         return data
+    if callable(getattr(data, "collect", None)):
+        raise UsageError(f"{called(data)}: is not computed yet; call .collect() first")
     raise UsageError(
         f"cannot read rows from {called(data)}; give a path, a folder, a glob, SQL or a frame"
     )
+
+
+def _alone(part: Part, name: str) -> Dataset:
+    return Parts(name, unify([part]), (part,), lambda: None)

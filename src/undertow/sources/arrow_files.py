@@ -1,4 +1,4 @@
-"""An Arrow file (Feather 2, or an Arrow stream on disk) is read one of its own batches at a time."""
+"""An Arrow file (Feather 2, or a stream on disk) is read one of its own batches at a time."""
 
 from __future__ import annotations
 

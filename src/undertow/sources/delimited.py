@@ -1,7 +1,7 @@
-"""A CSV file is parsed once into the spool, each column of a type that holds every one of its values.
+"""A CSV file is parsed once into the spool, each column of a type that holds all its values.
 
-Types are guessed from the first block; where a later value does not fit, the whole file is surveyed
-and read again. An empty cell and the usual words for it (NA, NULL, NaN, n/a) are missing values.
+Types are guessed from the first block; where a later value does not fit, the whole file is
+surveyed and read again. An empty cell and the usual words for it (NA, NULL, NaN, n/a) are missing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from undertow.sources.spool import Spool, SpooledPart
 from undertow.sources.words import reading
 
 _BLOCK, _LARGE_BLOCK = 1 << 20, 64 << 20
-"""Bytes parsed at a time: a row must fit into one block, so a larger one is tried when it does not."""
+"""Bytes parsed at a time: a row must fit into a block, so a larger one is tried if it does not."""
 
 Types = Mapping[str, pa.DataType]
 
@@ -89,9 +89,7 @@ class _TooLongError(Exception):
     """A row did not fit into a block."""
 
 
-def _spool(
-    path: Path, dialect: Dialect, types: Types, block: int, spool: Spool
-) -> SpooledPart:
+def _spool(path: Path, dialect: Dialect, types: Types, block: int, spool: Spool) -> SpooledPart:
     batches = _stream(path, dialect, types, block)
     first = next(batches)
     part = spool.write(str(path), first.schema, itertools.chain([first], batches))
@@ -99,9 +97,7 @@ def _spool(
     return part
 
 
-def _stream(
-    path: Path, dialect: Dialect, types: Types, block: int
-) -> Iterator[pa.RecordBatch]:
+def _stream(path: Path, dialect: Dialect, types: Types, block: int) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file as it is parsed; at least one batch, which may be empty."""
     schema = pa.schema([(name, types.get(name, pa.null())) for name in dialect.names])
     if dialect.header_only:
@@ -124,7 +120,9 @@ def _stream(
                         ignore_empty_lines=len(dialect.names) > 1,
                     ),
                     convert_options=csv.ConvertOptions(
-                        column_types=dict(types), strings_can_be_null=True
+                        column_types=dict(types),
+                        strings_can_be_null=True,
+                        decimal_point=dialect.decimal,
                     ),
                 )
                 if any(pa.types.is_binary(kind) for kind in reader.schema.types):
@@ -156,6 +154,7 @@ def _refuse_unclosed(path: Path, dialect: Dialect, part: SpooledPart) -> None:
         refuse_ragged(path, dialect)
 
 
+_CLOCK = r"^[0-2]\d:[0-5]\d(:[0-5]\d)?$"
 _CANDIDATES: tuple[pa.DataType, ...] = (
     pa.int64(),
     pa.bool_(),
@@ -179,18 +178,22 @@ def _survey(path: Path, dialect: Dialect, block: int) -> dict[str, pa.DataType]:
             values = batch.column(name).drop_null()
             if len(values):
                 filled.add(name)
-                left[name] = [kind for kind in left[name] if _fits(values, kind)]
+                left[name] = [kind for kind in left[name] if _fits(values, kind, dialect)]
     return {
         name: (left[name] or [pa.string()])[0] if name in filled else pa.null()
         for name in dialect.names
     }
 
 
-def _fits(values: pa.Array, kind: pa.DataType) -> bool:
+def _fits(values: pa.Array, kind: pa.DataType, dialect: Dialect) -> bool:
     values = pc.utf8_trim_whitespace(values)
     if pa.types.is_boolean(kind):
         words = pa.array(["true", "false", "True", "False", "TRUE", "FALSE", "0", "1"])
         return bool(pc.all(pc.is_in(values, words)).as_py())
+    if pa.types.is_time(kind):
+        return bool(pc.all(pc.match_substring_regex(values, _CLOCK)).as_py())
+    if pa.types.is_floating(kind) and dialect.decimal != ".":
+        values = pc.replace_substring(values, dialect.decimal, ".")
     try:
         values.cast(kind)
     except pa.ArrowInvalid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 THEN = "fix the file or export it again"
 LARGEST_FIELD = 1 << 30
+_FRACTION = re.compile(r"^\s*[+-]?\d+([.,])\d+\s*$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Dialect:
     blank_lines: int = 0
     renamed: tuple[str, ...] = ()
     header_only: bool = False
+    decimal: str = "."
 
 
 def open_bytes(path: Path) -> pa.NativeFile:
@@ -74,7 +77,23 @@ def sniff(path: Path) -> Dialect:
     if "\ufffd" in "".join(rows[blank]):
         refuse_encoding(path)
     names, renamed = unique_names(rows[blank])
-    return Dialect(delimiter, names, blank, renamed, whole and not any(rows[blank + 1 :]))
+    below = rows[blank + 1 :]
+    return Dialect(
+        delimiter,
+        names,
+        blank,
+        renamed,
+        header_only=whole and not any(below),
+        decimal=_decimal(delimiter, below),
+    )
+
+
+def _decimal(delimiter: str, rows: list[list[str]]) -> str:
+    """Return how numbers are written: 1.5, or 1,5 where that is seen and a comma is free for it."""
+    if delimiter == ",":
+        return "."
+    marks = {mark for row in rows for cell in row for mark in _FRACTION.findall(cell)}
+    return "," if marks == {","} else "."
 
 
 def unique_names(header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -89,7 +108,7 @@ def unique_names(header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     seen: dict[str, int] = {}
     for place, name in enumerate(header, 1):
         count = seen[name] = seen.get(name, 0) + 1
-        unique = name if name else f"column_{place}"
+        unique = name or f"column_{place}"
         number = max(count, 2)
         while unique in names or (unique != name and unique in taken):
             unique = f"{name or 'column'}.{number}"
@@ -111,8 +130,8 @@ def refuse_encoding(path: Path) -> None:
             place = offset - pending + error.start
             line += (error.object[: error.start]).count(b"\n")
             raise DataError(
-                f"{path}: byte {place} (line {line}) is 0x{error.object[error.start]:02x}, not UTF-8;"
-                f" convert the file: iconv -f WINDOWS-1252 -t UTF-8"
+                f"{path}: byte {place} (line {line}) is 0x{error.object[error.start]:02x},"
+                f" not UTF-8; convert the file: iconv -f WINDOWS-1252 -t UTF-8"
             ) from None
         pending = len(decoder.getstate()[0])
         offset += len(chunk)
@@ -122,11 +141,14 @@ def refuse_encoding(path: Path) -> None:
 
 
 def refuse_ragged(path: Path, dialect: Dialect) -> None:
-    """Raise with the line of the first row that is wider or narrower than the header, or unclosed."""
+    """Raise with the first line that is wider or narrower than the header, or unclosed."""
     width = len(dialect.names)
-    with reading(str(path), THEN), io.TextIOWrapper(
-        _Raw(chunks(path)), "utf-8-sig", errors="replace", newline=""
-    ) as text:
+    with (
+        reading(str(path), THEN),
+        io.TextIOWrapper(
+            io.BufferedReader(_Raw(chunks(path))), "utf-8-sig", errors="replace", newline=""
+        ) as text,
+    ):
         rows = csv.reader(text, delimiter=dialect.delimiter, strict=True)
         before = 0
         while True:
@@ -181,7 +203,7 @@ def _next(rows: Iterator[list[str]]) -> list[str] | None:
 
 
 def _score(text: str, delimiter: str, *, whole: bool) -> tuple[float, int]:
-    """Return how consistently a delimiter cuts the sample: the share of like rows, and their width."""
+    """Return how well a delimiter cuts the sample: the share of like rows, and their width."""
     widths = [len(row) for row in _rows(text, delimiter) if row]
     if not whole and len(widths) > 1:
         widths.pop()

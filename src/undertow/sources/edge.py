@@ -1,4 +1,4 @@
-"""Every source leaves through this edge: unique names, one level, types that Arrow can compute with.
+"""Every source leaves through this edge: unique names, one level, types Arrow can compute with.
 
 What comes in and what it becomes:
 
@@ -31,8 +31,15 @@ from undertow.sources.words import one_line
 class Part(Protocol):
     """Rows of one file or frame, as their format gives them; `Parts` makes a Dataset of some."""
 
-    name: str
-    arrow: pa.Schema
+    @property
+    def name(self) -> str:
+        """What a person would call it."""
+        ...
+
+    @property
+    def arrow(self) -> pa.Schema:
+        """The schema as the format has it."""
+        ...
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows from the start with at least these top-level columns."""
@@ -59,25 +66,28 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     >>> plain_type(pa.string_view())
     DataType(large_string)
     """
-    if isinstance(kind, pa.BaseExtensionType):
-        return plain_type(kind.storage_type)
-    if pa.types.is_run_end_encoded(kind):
-        return plain_type(kind.value_type)
-    if pa.types.is_dictionary(kind):
-        inner = plain_type(kind.value_type)
-        if pa.types.is_nested(inner) or pa.types.is_null(inner):
-            return inner
-        same = inner == kind.value_type
-        return kind if same else pa.dictionary(kind.index_type, inner, kind.ordered)
-    if pa.types.is_float16(kind):
-        return pa.float32()
-    for is_view, plain in _VIEWS:
-        if is_view(kind):
+    for is_such, plain in _PLAIN:
+        if is_such(kind):
             return plain(kind)
     return kind
 
 
-_VIEWS: tuple[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType]], ...] = (
+def _plain_dictionary(kind: pa.DictionaryType) -> pa.DataType:
+    inner = plain_type(kind.value_type)
+    if pa.types.is_nested(inner) or pa.types.is_null(inner):
+        return inner
+    same = inner == kind.value_type
+    return kind if same else pa.dictionary(kind.index_type, inner, kind.ordered)
+
+
+_PLAIN: tuple[tuple[Callable[[Any], bool], Callable[[Any], pa.DataType]], ...] = (
+    (
+        lambda kind: isinstance(kind, pa.BaseExtensionType),
+        lambda kind: plain_type(kind.storage_type),
+    ),
+    (pa.types.is_run_end_encoded, lambda kind: plain_type(kind.value_type)),
+    (pa.types.is_dictionary, _plain_dictionary),
+    (pa.types.is_float16, lambda _: pa.float32()),
     (pa.types.is_string_view, lambda _: pa.large_string()),
     (pa.types.is_binary_view, lambda _: pa.large_binary()),
     (pa.types.is_list_view, lambda kind: pa.list_(plain_type(kind.value_type))),
@@ -145,7 +155,7 @@ def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, BATCH_ROWS)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Parts:
     """A dataset of one part or several, unified: a column a part lacks is null there."""
 

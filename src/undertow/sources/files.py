@@ -75,14 +75,12 @@ def find(text: str) -> Found:
         raise UsageError(
             f"{text}: undertow reads local files; copy it here, or ask DuckDB: \"FROM '{text}'\""
         )
-    path = Path(text).expanduser()
-    try:
+    with reading(text, "check the path"):
+        path = Path(text).expanduser()
         if path.is_dir():
             return _folder(text, path)
         if path.exists():
             return Found(text, (path,), _kind(path), None)
-    except (OSError, ValueError) as error:
-        raise DataError(explain(text, error, "check the path")) from error
     if glob.has_magic(text):
         return _glob(text, str(path))
     raise UsageError(_missing(text, path))
@@ -126,7 +124,7 @@ def _folder(text: str, folder: Path) -> Found:
 
 
 def _glob(text: str, pattern: str) -> Found:
-    matches = [Path(each) for each in glob.glob(pattern, recursive=True)]
+    matches = [Path(each) for each in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     files = sorted({each for each in matches if each.is_file()})
     if not files:
         files = sorted({each for folder in matches if folder.is_dir() for each in _walk(folder)})
@@ -148,7 +146,7 @@ def _of_one_kind(text: str, files: Sequence[Path], base: Path) -> Found:
         )
     if len(counts) > 1:
         shown = " and ".join(f"{count} {kind}" for kind, count in counts.most_common())
-        raise UsageError(f"{text}: holds {shown} files; choose one kind with a pattern like '*.csv'")
+        raise UsageError(f"{text}: holds {shown} files; choose one kind with a pattern: '*.csv'")
     (only,) = counts
     return Found(text, tuple(each for each, kind in kinds if kind == only), only, base)
 
@@ -180,14 +178,14 @@ def _kind(path: Path) -> str:
 
 def _parts(found: Found) -> tuple[list[Part], tuple[str, ...]]:
     if found.kind == "Parquet":
-        return [open_parquet(path) for path in found.files], ()
+        return [*map(open_parquet, found.files)], ()
     if found.kind == "Arrow":
-        return [open_arrow(path) for path in found.files], ()
+        return [*map(open_arrow, found.files)], ()
     if found.kind == "JSON lines":
-        return list(open_json_lines(found.files, Spool())), ()
+        return [*open_json_lines(found.files, Spool())], ()
     parsed = open_delimited(found.files, Spool())
     notes = tuple(f"{each.path}: {note}" for each in parsed for note in each.dialect.renamed)
-    return [each.part for each in parsed], notes
+    return [*(each.part for each in parsed)], notes
 
 
 @dataclass(frozen=True)
@@ -230,7 +228,7 @@ def _partitioned(parts: Sequence[Part], files: Sequence[Path], base: Path) -> li
     for file in files:
         folders = file.relative_to(base).parent.parts if file.is_relative_to(base) else ()
         pairs = [match.groups() for each in folders if (match := _HIVE.fullmatch(each))]
-        spelled.append({key: None if value == _NO_VALUE else unquote(value) for key, value in pairs})
+        spelled.append({key: None if text == _NO_VALUE else unquote(text) for key, text in pairs})
     keys = {key: None for each in spelled for key in each}
     types = {}
     for key in keys:

@@ -1,4 +1,4 @@
-"""A frame in memory is read where it lies; a stream that can be read only once goes to the spool."""
+"""A frame in memory is read where it lies; a stream that is read only once goes to the spool."""
 
 from __future__ import annotations
 
@@ -39,21 +39,11 @@ class TablePart:
 
 
 def open_frame(data: Any, name: str) -> Part:
-    """Return the rows of anything that holds an Arrow stream, of a mapping, or of a list of rows."""
-    pandas = sys.modules.get("pandas")
+    """Return the rows of anything that holds an Arrow stream, a mapping, or a list of rows."""
     with reading(name, _THEN):
-        if pandas is not None and isinstance(data, pandas.DataFrame):
-            return TablePart(name, _from_pandas(data, name))
-        if isinstance(data, pa.RecordBatch):
-            return TablePart(name, pa.Table.from_batches([data]))
-        if isinstance(data, pa.Table):
-            return TablePart(name, data.replace_schema_metadata(None))
-        if isinstance(data, Mapping):
-            return TablePart(name, _from_columns(data, name))
-        if isinstance(data, list):
-            return TablePart(name, _from_rows(data, name))
-        if _in_memory(data):
-            return TablePart(name, pa.table(data).replace_schema_metadata(None))
+        table = _in_memory(data, name)
+        if table is not None:
+            return TablePart(name, table.replace_schema_metadata(None))
         stream = pa.RecordBatchReader.from_stream(data)
         return Spool().write(name, stream.schema.remove_metadata(), _batches(stream))
 
@@ -74,10 +64,20 @@ def called(data: Any) -> str:
     return kind.__name__ if top == "builtins" else f"{top.lstrip('_')}.{kind.__name__}"
 
 
-def _in_memory(data: Any) -> bool:
-    """Say whether the stream can be taken again and again without work: polars frames can."""
-    polars = sys.modules.get("polars")
-    return polars is not None and isinstance(data, polars.DataFrame)
+def _in_memory(data: Any, name: str) -> pa.Table | None:
+    """Return what is in memory as a table, None for a stream that can be taken only once."""
+    pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return _from_pandas(data, name)
+    if isinstance(data, Mapping):
+        return _from_columns(data, name)
+    if isinstance(data, list):
+        return _from_rows(data, name)
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if isinstance(data, pa.Table) or (polars is not None and isinstance(data, polars.DataFrame)):
+        return pa.table(data)
+    return None
 
 
 def _batches(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

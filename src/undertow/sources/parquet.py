@@ -74,7 +74,7 @@ def _open(path: Path, dictionaries: Sequence[str]) -> pq.ParquetFile:
 
 
 def _plan(footer: pq.FileMetaData, schema: pa.Schema) -> tuple[tuple[str, ...], dict[str, float]]:
-    """Return the string columns whose pages hold codes only, and the bytes a row of each column has.
+    """Return the string columns whose pages hold codes only, and the bytes of a row by column.
 
     A column chunk that gave up its dictionary half way holds plain strings: to read those as codes
     costs five times the CPU and a dictionary that grows without bound. The footer does not say so,

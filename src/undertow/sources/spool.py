@@ -1,4 +1,4 @@
-"""A stream that can be read only once is written to one nameless temporary file, and read from there.
+"""A stream that is read only once is written to a nameless temporary file, and read from there.
 
 The file has no name (where the system allows it), so that nothing is left behind whatever happens.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO
@@ -32,13 +33,13 @@ class Spool:
     def __init__(self) -> None:
         """Create the file; it goes when this object does, or with the process."""
         with reading("temporary file", _THEN):
-            self.file: IO[bytes] = tempfile.TemporaryFile(prefix="undertow-", buffering=0)  # noqa: SIM115
+            file = tempfile.TemporaryFile(prefix="undertow-", buffering=0)  # noqa: SIM115
+        self.file: IO[bytes] = file
+        weakref.finalize(self, file.close)
         self.lock = threading.Lock()
         self.end = 0
 
-    def write(
-        self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
-    ) -> SpooledPart:
+    def write(self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> SpooledPart:
         """Write one table at the end of the file."""
         start = self.end
         window = _Window(self, start)

@@ -1,4 +1,4 @@
-"""What a reader says when it cannot: one line with the file, the useful part of the cause, and what next."""
+"""What a reader says when it cannot: one line with the file, the cause, and what next."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LONGEST = 300
 
 
 def one_line(text: object) -> str:
-    """Return a message as one line, without a trailing full stop, cut where it grows long.
+    r"""Return a message as one line, without a trailing full stop, cut where it grows long.
 
-    >>> one_line("Binder Error:  no\\n\\nsuch column.")
+    >>> one_line("Binder Error:  no\n\nsuch column.")
     'Binder Error: no such column'
     """
     line = re.sub(r"\s+", " ", str(text)).strip().rstrip(".")
@@ -27,7 +27,7 @@ def one_line(text: object) -> str:
 
 @contextlib.contextmanager
 def reading(source: str, then: str) -> Iterator[None]:
-    """Turn what pyarrow and the system raise while reading `source` into one line ending in `then`."""
+    """Turn what pyarrow and the system raise about `source` into one line ending in `then`."""
     try:
         yield
     except UndertowError:
@@ -44,9 +44,9 @@ def explain(source: str, error: BaseException, then: str) -> str:
     if number in {errno.EACCES, errno.EPERM}:
         return f"{source}: permission denied; let this user read it, or copy it elsewhere"
     if number == errno.ENOENT:
-        return f"{source}: no such file; it was there a moment ago, run again when nothing moves it"
+        return f"{source}: no longer there; run again when nothing moves it"
     if number == errno.ENOSPC:
-        return f"{source}: no space left for temporary data; free some or set TMPDIR to a larger disk"
+        return f"{source}: no space left for temporary data; free some or set TMPDIR"
     if number == errno.EMFILE:
         return f"{source}: too many open files; raise the limit (ulimit -n) or join the files"
     if number == errno.EISDIR:

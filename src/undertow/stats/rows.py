@@ -24,6 +24,10 @@ MOST = 1_000_000_000
 """The answer where no number of rows on this side is enough, because the other side is too small."""
 NOISE_90 = 1.2238
 """90% point of Kolmogorov's distribution."""
+POINT_90 = 1.2816
+"""90% point of a standard normal."""
+SD_NULL = math.sqrt(1 - NULL * NULL)
+"""Standard deviation of the absolute value of a standard normal."""
 NORMAL_90 = 1.6449
 """90% point of the absolute value of a standard normal."""
 
@@ -85,25 +89,29 @@ def _gap(n: float, m: float, tolerance: float, cells: int) -> bool:
 def _variation(n: float, m: float, tolerance: float, weights: Floats | None) -> bool:
     p = np.array([0.5, 0.5]) if weights is None else weights
     small = p * min(n, m) < RESOLVED
-    hidden = float(p[small].sum())
+    hidden = min(float(p[small].sum()), 1.0)
     p = np.append(p[~small], hidden) if hidden > 0 else p
     noise = 1 / n + 1 / m
-    scale = float(np.sqrt(p * (1 - p)).sum()) * math.sqrt(noise) / 2
-    sd = math.sqrt(0.25 * (1 - float((p * p).sum())) * noise)
+    scale = float(np.sqrt(p * np.maximum(1 - p, 0.0)).sum()) * math.sqrt(noise) / 2
+    sd = math.sqrt(max(1 - float((p * p).sum()), 0.0) * noise) / 2
+    shown = NULL * scale + POINT_90 * SD_NULL * sd
     if p.size == 2:
         sd = math.sqrt(float(p[0] * p[1]) * noise)
-    quiet = NULL * scale + 1.2816 * sd * 0.6
-    high = max(spread_limit(quiet, scale, sd, Z), unseen(int(min(n, m)))) + hidden
-    vague = scale > NOISY * tolerance or hidden > NOISY * tolerance
-    return high <= (tolerance if vague else 2 * tolerance)
+        shown = NORMAL_90 * sd
+    high = max(spread_limit(shown, scale, sd, Z), unseen(int(min(n, m)))) + hidden
+    vague = hidden > NOISY * tolerance or (p.size > 2 and scale > NOISY * tolerance)
+    return high <= (tolerance if vague else 2 * tolerance) and shown <= 2 * tolerance
 
 
 def _share(n: float, m: float, tolerance: float, share: float, weights: Floats | None) -> bool:
+    """Cohen's h has the same noise at every base rate, but for hits so few that none are seen."""
     noise = math.sqrt(1 / n + 1 / m)
     point = NORMAL_90
     if weights is not None and weights.size > 2:
         seen = float(np.minimum(weights * min(n, m) / 2, 1.0).sum())
-        point = math.sqrt(2 * math.log(max(seen, 2.0) * 10 / math.sqrt(2 * math.pi)) - 1)
+        point = 1.05 * math.sqrt(2 * math.log(max(seen, 2.0) * 10 / math.sqrt(2 * math.pi)) - 1)
+    elif weights is None and share * min(n, m) < 0.05:
+        return float(2 * Z / math.sqrt(min(n, m))) <= 2 * tolerance
     return (point + Z) * noise <= 2 * tolerance and point * noise <= tolerance
 
 

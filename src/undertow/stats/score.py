@@ -32,9 +32,13 @@ def limits(hits: npt.ArrayLike, rows: npt.ArrayLike, z: float = Z) -> tuple[Floa
 
 
 def arms(
-    upper: npt.ArrayLike, upper_rows: float, lower: npt.ArrayLike, lower_rows: float
+    upper: npt.ArrayLike,
+    upper_rows: float,
+    lower: npt.ArrayLike,
+    lower_rows: float,
+    z: float = Z,
 ) -> tuple[Floats, Floats]:
-    """Return how far below and above `upper - lower` the 95% limits of that difference lie.
+    """Return how far below and above `upper - lower` the limits of that difference lie.
 
     `upper` and `lower` are shares of `upper_rows` and `lower_rows`. Newcombe (1998), Interval
     estimation for the difference between independent proportions, method 10.
@@ -43,8 +47,8 @@ def arms(
     [0.04, 0.05]
     """
     p, q = np.asarray(upper, dtype=np.float64), np.asarray(lower, dtype=np.float64)
-    p_low, p_high = limits(p * upper_rows, upper_rows)
-    q_low, q_high = limits(q * lower_rows, lower_rows)
+    p_low, p_high = limits(p * upper_rows, upper_rows, z)
+    q_low, q_high = limits(q * lower_rows, lower_rows, z)
     below = np.hypot(p - p_low, q_high - q)
     above = np.hypot(p_high - p, q - q_low)
     return below, above

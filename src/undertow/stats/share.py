@@ -18,7 +18,7 @@ from undertow.stats.exact import log_tail, smallest_p
 from undertow.stats.score import limits
 
 SPLITS = 6
-CANDIDATES = 16_384
+CANDIDATES = 4_096
 """Categories, commonest on both sides together, among which the lower limit picks."""
 
 
@@ -75,13 +75,19 @@ def share_change(
 
 
 def largest_share_change(
-    reference: npt.ArrayLike, current: npt.ArrayLike, *, tolerance: float = 0.2
+    reference: npt.ArrayLike,
+    current: npt.ArrayLike,
+    *,
+    rows: tuple[int, int] | None = None,
+    tolerance: float = 0.2,
 ) -> tuple[int, Effect]:
     """Return the category whose share moved most, and how far, corrected for having been picked.
 
-    `reference` and `current` are rows per category. p counts every category that could have shown
-    it; the lower limit picks on one half of the rows and measures on the other. The index is the
-    first of equals, and -1 where a side has no rows. Raises like `share_change`.
+    `reference` and `current` are rows per category; `rows` are all rows of each side where the
+    categories are only some of them (picked on the counts of both sides together, if at all). p
+    counts every category that could have shown it; the lower limit picks on one half of the rows and
+    measures on the other. The index is the first of equals, and -1 where a side has no rows. Raises
+    like `share_change`.
 
     >>> index, moved = largest_share_change([400, 590, 10], [400, 550, 50])
     >>> index, round(moved.value, 2), round(moved.low, 2)
@@ -89,11 +95,19 @@ def largest_share_change(
     """
     check_tolerance("cohens_h", tolerance)
     ours, theirs = paired(reference, current)
-    rows, other_rows = int(ours.sum()), int(theirs.sum())
-    if not rows or not other_rows:
+    all_ours, all_theirs = rows or (int(ours.sum()), int(theirs.sum()))
+    check_hits(int(ours.sum()), all_ours)
+    check_hits(int(theirs.sum()), all_theirs)
+    if not all_ours or not all_theirs or not ours.size:
         return -1, Effect("cohens_h", math.nan, math.nan, math.nan, tolerance, 1.0)
-    if swapped(ours, theirs):
-        ours, theirs, rows, other_rows = theirs, ours, other_rows, rows
+    if swapped(np.append(ours, all_ours - ours.sum()), np.append(theirs, all_theirs - theirs.sum())):
+        ours, theirs, all_ours, all_theirs = theirs, ours, all_theirs, all_ours
+    return _largest(ours, all_ours, theirs, all_theirs, tolerance)
+
+
+def _largest(
+    ours: Counts, rows: int, theirs: Counts, other_rows: int, tolerance: float
+) -> tuple[int, Effect]:
     both = ours + theirs
     moved = angle(ours / rows) - angle(theirs / other_rows)
     index = int(np.round(np.abs(moved), 12).argmax())
@@ -102,7 +116,11 @@ def largest_share_change(
     beneath, above = (float(down), float(up)) if sign > 0 else (float(up), float(down))
     plug_in = float(abs(moved[index]))
     held = np.flatnonzero(both)
-    evidence = smallest_p(ours[held], both[held], rows, other_rows)
+    tested, total = ours[held], both[held]
+    if total.sum() < rows + other_rows:
+        tested = np.append(tested, rows - tested.sum())
+        total = np.append(total, rows + other_rows - total.sum())
+    evidence = smallest_p(tested, total, rows, other_rows)
     able = angle(both[held] / min(rows, other_rows)) >= tolerance / 4
     close = held[able][np.argsort(-both[held][able], kind="stable")[:CANDIDATES]]
     low = _cross_fitted(ours[close], rows, theirs[close], other_rows) - beneath

@@ -25,8 +25,13 @@ RESOLVED = 2.0
 TINY = 1e-12
 LOUD = (1.5, 3.0)
 """Standard errors from which a category is trusted on its own, by the second and third rule."""
+SEEN = 0.05
+"""A lower limit above 0 also needs evidence this strong against "no change"."""
+BEST = 2.128
+"""Standard errors of the lower limit, 1.96 corrected for its being the best of three."""
 NOISY = 0.25
-"""Noise, as a share of the tolerance, above which an estimate is said to be biased low."""
+"""Noise, as a share of the tolerance, above which an estimate is said to be biased low. Two
+categories are exempt: theirs is one difference, in which noise has nothing to hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,8 @@ def total_variation(
     high = min(max(high, unseen(rows)) + hidden, 1.0)
     evidence = smallest_p(ours, ours + theirs, rows, other_rows, times)
     evidence = min(1.0, 2 * min(evidence, _together(*cells, rows, other_rows)))
-    low = left_out(ours, theirs, times)
-    vague = scale > NOISY * tolerance or hidden > NOISY * tolerance
+    low = left_out(ours, theirs, times) if evidence <= SEEN else 0.0
+    vague = hidden > NOISY * tolerance or (int(cells[2].sum()) > 2 and scale > NOISY * tolerance)
     return Effect("total_variation", value, low, high, tolerance, evidence, biased_low=vague)
 
 
@@ -177,8 +182,8 @@ def left_out(ours: Counts, theirs: Counts, times: Counts) -> float:
     """Return the lower limit: each row measured by directions learned without it.
 
     A category's direction is a number between -1 and 1, so the mean of rows times directions learned
-    from other rows is at most the true total variation, whatever the rule. Two rules are tried: one
-    trusts every category a little, one only those that stand out, and moves the rest together.
+    from other rows is at most the true total variation, whatever the rule. Three rules are tried:
+    one trusts every category a little, two only those that stand out, and move the rest together.
 
     >>> once = np.ones(3, dtype=np.int64)
     >>> round(left_out(np.array([200, 300, 500]), np.array([200, 500, 300]), once), 2)
@@ -193,8 +198,8 @@ def left_out(ours: Counts, theirs: Counts, times: Counts) -> float:
         measured = float((p * s).sum() - (q * t).sum()) / 2
         mean = (s + t) / 2
         grew, fell = np.maximum(mean, 0.0), np.maximum(-mean, 0.0)
-        up = arms((p * grew).sum(), rows, (q * grew).sum(), other_rows)[0]
-        down = arms((q * fell).sum(), other_rows, (p * fell).sum(), rows)[0]
+        up = arms((p * grew).sum(), rows, (q * grew).sum(), other_rows, BEST)[0]
+        down = arms((q * fell).sum(), other_rows, (p * fell).sum(), rows, BEST)[0]
         best = max(best, measured - float(up + down) / 2)
     return best
 

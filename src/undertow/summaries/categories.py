@@ -50,7 +50,7 @@ class Categories:
         if self.hashes is None:
             object.__setattr__(self, "hashes", np.empty(0, np.uint64))
             object.__setattr__(self, "counts", np.empty(0, np.int64))
-            object.__setattr__(self, "names", pa.array([], pa.string()))
+            object.__setattr__(self, "names", pa.nulls(0, pa.string()))
             object.__setattr__(self, "buckets", np.zeros(BUCKETS, np.int64))
 
     @classmethod
@@ -200,7 +200,7 @@ class Categories:
         hashes = np.asarray(state["hashes"], np.uint64)
         counts = np.asarray(state["counts"], np.int64)
         buckets = np.asarray(state["buckets"], np.int64)
-        names = pa.array(state["names"], pa.string())
+        names = pa.array(np.array(state["names"], np.object_), pa.string())
         ascending = bool((hashes[1:] > hashes[:-1]).all())
         if not (len(hashes) == len(counts) == len(names) <= int(state["cap"]) and ascending):
             raise ValueError("categories need one count and one name a value, in order of hash")

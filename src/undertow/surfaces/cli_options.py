@@ -35,6 +35,10 @@ class Option(click.Option):
 class Verb(click.Command):
     """A command whose help lists its options under headings."""
 
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        attrs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **attrs)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a heading a group, the help option last."""
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -91,8 +95,8 @@ def verdict_options(function: F) -> F:
     """Add the options that say what counts as a change, and what fails the run."""
     section = "Verdict"
     tolerance = (
-        "The smallest change that matters, for all columns or for one; `auto` learns it from the "
-        "reference over time."
+        "The smallest change that matters, for all columns or for one (repeatable); `auto` learns "
+        "it from the reference over time."
     )
     fail = "The mildest verdict that makes the exit code 1.  [default: changed]"
     accepted = "Findings the team knows about.  [default: undertow-accept.toml where it is there]"
@@ -142,22 +146,21 @@ def loop_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tolerances(words: Sequence[str]) -> Any:
-    """Return --tolerance as the loop takes it: one for all, or a mapping by column.
+    """Return --tolerance as the loop takes it: one for all, or by column and "*" for the others.
 
-    >>> tolerances(["0.05"]), tolerances(["age=0.2", "a=b=auto"]), tolerances([])
-    (0.05, {'age': 0.2, 'a=b': 'auto'}, None)
+    >>> tolerances(["0.05"]), tolerances(["age=0.2", "a=b=auto", "0.1"]), tolerances([])
+    (0.05, {'*': 0.1, 'age': 0.2, 'a=b': 'auto'}, None)
     """
-    alone = [word for word in words if "=" not in word]
-    named = [_pair("--tolerance", word, "COLUMN=X") for word in words if "=" in word]
-    if len(alone) > 1 or (alone and named):
-        raise click.UsageError("--tolerance: give one for all columns, or COLUMN=X for each")
-    if alone:
-        return _amount(alone[0], alone[0])
-    columns = [column for column, _ in named]
-    for column in columns:
-        if columns.count(column) > 1:
-            raise click.UsageError(f"--tolerance: column {column!r} is given twice")
-    return {column: _amount(word, f"{column}={word}") for column, word in named} or None
+    found: dict[str, Any] = {}
+    for word in words:
+        column, value = _pair("--tolerance", word, "COLUMN=X") if "=" in word else ("*", word)
+        if column in found:
+            told = "all columns" if column == "*" else f"column {column!r}"
+            raise click.UsageError(f"--tolerance for {told} is given twice")
+        found[column] = _amount(value, word)
+    if "*" in found:
+        found = {"*": found.pop("*"), **found}
+    return found["*"] if list(found) == ["*"] else found or None
 
 
 def _amount(word: str, given: str) -> Any:

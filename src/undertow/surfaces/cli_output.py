@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -117,11 +118,26 @@ class Outputs:
         from undertow.surfaces.progress import console_for
         from undertow.surfaces.terminal import show
 
-        console = console_for(stream)
-        # Captured, because rich ends the program with exit code 1 when a reader has left.
-        with console.capture() as captured:
-            show(report, console, all=self.full, written=written, exit_code=exit_code)
-        return captured.get()
+        kept = _Kept(stream)
+        show(report, console_for(kept), all=self.full, written=written, exit_code=exit_code)
+        return kept.getvalue()
+
+
+class _Kept(io.StringIO):
+    """Keeps what is meant for a stream: rich would end the program when a reader has left."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Tell whether the stream is a terminal."""
+        return self._stream.isatty()
 
 
 def verified(path: str, option: str) -> str:

@@ -1,4 +1,4 @@
-"""Evidence as two small tables: numbers that have a before and an after, and those that stand alone."""
+"""Evidence as two small tables: numbers with a before and an after, and those that stand alone."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def tables(evidence: Mapping[str, Any]) -> Evidence:
 def _flat(evidence: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for key, value in evidence.items():
         path = (*above, label(key))
-        if not isinstance(value, Mapping):
-            yield safe(" · ".join(path), 60), value
-        elif set(value) == set(_SIDES):
+        if not isinstance(value, Mapping) or set(value) == set(_SIDES):
             yield safe(" · ".join(path), 60), value
         elif len(path) < 4:
             yield from _flat(value, path)
@@ -88,17 +86,19 @@ def say(value: object) -> str:
     >>> say(0.30000000000000004), say(48210), say(None), say([1, "a"]), say(True)
     ('0.3', '48,210', '-', '1, a', 'yes')
     """
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) < 10**15 else f"{value:.3g}"
-    if isinstance(value, float):
-        if math.isfinite(value) and 1e4 <= abs(value) < 1e15:
-            return f"{value:,.0f}"
-        return f"{value:.4g}"
+    if value is None or isinstance(value, bool):
+        return {None: "-", True: "yes", False: "no"}[value]
+    if isinstance(value, (int, float)):
+        return _number(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         listed = ", ".join(say(each) for each in value[:8])
         return f"{listed} and {len(value) - 8} more" if len(value) > 8 else listed
     return safe(value, 80)
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}" if abs(value) < 10**15 else f"about 1e{len(str(abs(value))) - 1}"
+    if math.isfinite(value) and 1e4 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

@@ -12,12 +12,12 @@ import importlib.metadata
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from undertow.core.finding import Finding, size
+from undertow.core.finding import Finding, percent, size
 from undertow.core.report import Report
 from undertow.core.verdict import CHANGED_FAMILY, CHANGED_P, WATCH_FAMILY, Verdict
 from undertow.surfaces import evidence, story, svg
@@ -29,28 +29,41 @@ if TYPE_CHECKING:
 
 TEXT = 600
 """No value on the page is longer than this; most places cut earlier."""
+BUDGET = 390_000
+"""Characters a page should not exceed: it is mailed, and opened on telephones."""
 EXAMPLES = 5
+BAR = 160
+"""Length of the longest size bar in pixels."""
 _ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M1 6q3.5-4 7 0t7 0M1 11q3.5-4 '
-    '7 0t7 0" fill="none" stroke="#0067a8" stroke-width="2" stroke-linecap="round"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M1 6q3.5-4 7 0t7 0M1 11'
+    'q3.5-4 7 0t7 0" fill="none" stroke="#0067a8" stroke-width="2" stroke-linecap="round"/></svg>'
 )
 
 
-def render(report: Report, *, full: int = 60, listed: int = 300, steady: int = 300) -> str:
+def render(report: Report, *, full: int = 60, listed: int = 200, steady: int = 200) -> str:
     """Return the report as one page.
 
-    The `full` worst findings get a chart and their evidence, `listed` a line in the table, and so do
-    `steady` of the steady ones; the page says what it leaves out.
+    At most the `full` worst findings get a chart and their evidence, fewer where the page would
+    outgrow `BUDGET`; `listed` get a line in the table, and so do `steady` of the steady ones. The
+    page says what it leaves out.
     """
-    from markupsafe import Markup
+    page = ""
+    for most in dict.fromkeys((full, full * 2 // 3, full // 2, full // 3, full // 6)):
+        page = _page(report, max(most, 0), max(listed, 0), max(steady, 0))
+        if len(page) <= BUDGET:
+            break
+    return page
 
-    trusted = partial(_trusted, Markup)
+
+def _page(report: Report, full: int, listed: int, steady: int) -> str:
     news = [each for each in report.findings if each.fails and each.verdict is not Verdict.STEADY]
     quiet = report.having(Verdict.STEADY)
-    worst = list({each.key: each for each in news[: max(full, 0)]}.values())
-    style = minified(source("theme.css") + source("report.css"))
+    worst = list({each.key: each for each in news[:full]}.values())
+    most = _scale(news)
+    line = f".list{{--tolerance:{BAR / most - 0.5:.0f}px}}"
+    style = minified(source("theme.css") + source("report.css")) + line
     script = source("report.js")
-    return _template().render(
+    return template("report.html").render(
         report=report,
         headline=story.headline(report),
         lede=story.lede(report),
@@ -69,7 +82,7 @@ def render(report: Report, *, full: int = 60, listed: int = 300, steady: int = 3
         version=importlib.metadata.version("undertow"),
         chart=lambda each: trusted(svg.chart(each.shape, story.sentence(each))),
         spark=lambda each: trusted(svg.spark(each.shape)),
-        size_bar=lambda each: trusted(svg.size_bar(each.effect, _scale(news), each.verdict)),
+        size_bar=lambda each: trusted(svg.size_bar(each.effect, most, each.verdict, BAR)),
         data=trusted(_data(worst)),
         style=trusted(style),
         script=trusted(script),
@@ -84,22 +97,25 @@ def source(name: str) -> str:
 
 
 def minified(style: str) -> str:
-    """Return a style sheet without comments, line breaks and indents.
+    r"""Return a style sheet without comments, line breaks and indents.
 
-    >>> minified("/* note */\\n.a {\\n  color: red;\\n}\\n")
+    >>> minified("/* note */\n.a {\n  color: red;\n}\n")
     '.a{color: red;}'
     """
     lines = (line.strip() for line in style.splitlines() if not line.startswith("/*"))
     return "".join(lines).replace(" {", "{").replace("{ ", "{").replace(" }", "}")
 
 
-def _trusted(markup: type[Markup], text: str) -> Markup:
-    """Mark text as HTML: only what this module or the chart module wrote and escaped."""
-    return markup(text)
+def trusted(markup: str) -> Markup:
+    """Mark text as HTML: only what this package wrote, every value in it escaped."""
+    from markupsafe import Markup
+
+    return Markup(markup)  # noqa: S704
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return a template whose every value is made safe and escaped."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -120,12 +136,13 @@ def _template() -> Template:
         "caption": svg.caption,
         "chance": _chance,
         "columns_of": _columns_of,
+        "interval": story.interval,
         "plural": story.plural,
         "size": size,
         "sized": _sized,
         "tables": evidence.tables,
     }
-    return world.from_string(source("report.html"))
+    return world.from_string(source(name))
 
 
 def _policy(style: str, script: str) -> str:
@@ -171,7 +188,8 @@ def _scale(news: Iterable[Finding]) -> float:
         for each in news
         if each.effect is not None and each.effect.defined and each.effect.tolerance > 0
     )
-    return min(max([2.5, *ratios]), 6.0)
+    # The tolerance falls on the middle of a pixel, where a hairline is sharp.
+    return BAR / (BAR // min(max([2.5, *ratios]), 6.0) + 0.5)
 
 
 def _sized(finding: Finding) -> str:
@@ -182,7 +200,7 @@ def _sized(finding: Finding) -> str:
 
 
 def _chance(p: float) -> str:
-    return f"{p:.2g} chance of this" if p >= 1e-4 else "less than 1 in 10,000 chance of this"
+    return percent(p) if p >= 1e-4 else "less than 1 in 10,000"
 
 
 def _columns_of(examples: Iterable[Mapping[str, str]]) -> list[str]:
@@ -192,28 +210,31 @@ def _columns_of(examples: Iterable[Mapping[str, str]]) -> list[str]:
 def _rules(report: Report) -> list[tuple[Verdict, str]]:
     share = max(report.comparisons, 1)
     sure, likely = min(CHANGED_P, CHANGED_FAMILY / share), WATCH_FAMILY / share
+    changed = (
+        f"No change at all is rejected (p at most {sure:.2g}) and the whole 95% interval lies beyond"
+        " the tolerance. A fact, such as a column that is gone, needs no interval."
+    )
+    watch = (
+        f"No change at all is rejected (p at most {likely:.2g}) and the size exceeds the tolerance."
+    )
+    steady = (
+        "The 95% interval lies within the tolerance; or the size does and the interval excludes"
+        " twice the tolerance."
+    )
+    unknown = "Everything else: too few rows, none at all, or a difference of unsure size."
     return [
-        (
-            Verdict.CHANGED,
-            f"No change at all is rejected (p at most {sure:.2g}) and the whole 95% interval lies beyond "
-            "the tolerance. A fact, such as a column that is gone, needs no interval.",
-        ),
-        (
-            Verdict.WATCH,
-            f"No change at all is rejected (p at most {likely:.2g}) and the size exceeds the tolerance.",
-        ),
-        (
-            Verdict.STEADY,
-            "The 95% interval lies within the tolerance; or the size does and the interval excludes twice "
-            "the tolerance.",
-        ),
-        (Verdict.UNKNOWN, "Everything else: too few rows, none at all, or a difference of unsure size."),
+        (Verdict.CHANGED, changed),
+        (Verdict.WATCH, watch),
+        (Verdict.STEADY, steady),
+        (Verdict.UNKNOWN, unknown),
     ]
 
 
 def _tolerances(report: Report) -> list[tuple[str, str, int]]:
     used = Counter(
-        (each.effect.name, each.effect.tolerance) for each in report.findings if each.effect is not None
+        (each.effect.name, each.effect.tolerance)
+        for each in report.findings
+        if each.effect is not None
     )
     return [
         (story.EFFECT_NAMES.get(name, name), size(name, tolerance), count)

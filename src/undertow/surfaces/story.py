@@ -30,7 +30,8 @@ class Answer(NamedTuple):
     question: str
     text: str
     links: tuple[Finding, ...] = ()
-    code: str = ""
+    note: str = ""
+    step: str = ""
 
 
 def headline(report: Report) -> str:
@@ -49,15 +50,15 @@ def headline(report: Report) -> str:
     if worst is None:
         return "Nothing new: every finding is known and accepted"
     subject, says = safe(worst.subject, 60), safe(worst.summary, 160).rstrip(".")
-    if verdict is Verdict.CHANGED:
-        if subject.casefold() in says.casefold():
-            return says[:1].upper() + says[1:]
-        return f"{subject} changed: {says}"
-    if verdict is Verdict.WATCH:
-        return f"Nothing changed for certain, but watch {subject}: {says}"
-    if verdict is Verdict.UNKNOWN:
-        return f"No change found, but {subject} could not be told: {says}"
-    return "Steady: nothing moved by more than matters"
+    if verdict is Verdict.CHANGED and subject.casefold() in says.casefold():
+        return says[:1].upper() + says[1:]
+    starts = {
+        Verdict.CHANGED: f"{subject} changed: {says}",
+        Verdict.WATCH: f"Nothing changed for certain, but watch {subject}: {says}",
+        Verdict.UNKNOWN: f"No change found, but {subject} could not be told: {says}",
+        Verdict.STEADY: "Steady: nothing moved by more than matters",
+    }
+    return starts[verdict]
 
 
 def lede(report: Report) -> str:
@@ -97,13 +98,20 @@ def answers(report: Report) -> list[Answer]:
     if open_:
         names = subjects(open_)
         listed.append(Answer("Which", _more(len(names), 3), tuple(names.values())[:3]))
-    listed.append(Answer("How sure", _sure(report, open_[0] if open_ else None)))
+    note = (
+        f"under {percent(CHANGED_FAMILY)} chance of any false alarm in this report"
+        if changed
+        else ""
+    )
+    listed.append(Answer("How sure", _sure(report, open_[0] if open_ else None), note=note))
     causes = [cause for finding in changed + watch for cause in finding.causes]
     if causes:
-        listed.append(Answer("Likely why", "; ".join(safe(c, 90) for c in dict.fromkeys(causes[:2]))))
+        listed.append(
+            Answer("Likely why", "; ".join(safe(c, 90) for c in dict.fromkeys(causes[:2])))
+        )
     steps = [step for finding in open_ for step in finding.next]
     if steps:
-        listed.append(Answer("Do next", "", code=safe(steps[0], 160)))
+        listed.append(Answer("Do next", "", step=steps[0]))
     return listed
 
 
@@ -119,7 +127,7 @@ def _what(changed: tuple[Finding, ...], watch: tuple[Finding, ...], total: int) 
     bad = subjects(changed)
     said = f"{len(bad)} of {plural(total, 'column')}" if bad else "Nothing beyond its tolerance"
     others = [name for name in subjects(watch) if name not in bad]
-    return f"{said}, {len(others)} to watch" if others else said
+    return f"{said}; {len(others)} to watch" if others else said
 
 
 def _more(count: int, shown: int) -> str:
@@ -135,7 +143,7 @@ def _sure(report: Report, worst: Finding | None) -> str:
         return "Not at all: more rows are needed"
     if worst.verdict is Verdict.WATCH:
         return f"Real, size unsure: {interval(worst.effect)}"
-    return f"{interval(worst.effect)}; a false alarm anywhere here: under {percent(CHANGED_FAMILY)}"
+    return interval(worst.effect)
 
 
 def interval(effect: Effect) -> str:

@@ -41,8 +41,8 @@ def chart(shape: Shape | None, label: str) -> str:
     """Return the chart of a shape, or nothing; `label` states the finding for who cannot see it.
 
     >>> metric = {"reference": {"value": 0.91}, "current": {"value": 0.84}}
-    >>> chart({"form": "metric", **metric}, "accuracy fell")[:64]
-    '<svg class="chart" role="img" viewBox="0 0 440 88" width="440" h'
+    >>> chart({"form": "metric", **metric}, "accuracy fell")[:56]
+    '<svg class="chart" role="img" aria-label="accuracy fell"'
     >>> chart({"form": "pie"}, "")
     ''
     """
@@ -50,11 +50,10 @@ def chart(shape: Shape | None, label: str) -> str:
     if drawn is None:
         return ""
     width, height, marks, text = drawn
-    name = escape(safe(label) or "chart")
-    return (
-        f'<svg class="chart" role="img" viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
-        f' height="{height:g}" aria-label="{name}"><desc>{escape(safe(text, 600))}</desc>{marks}</svg>'
-    )
+    name = f'role="img" aria-label="{escape(safe(label) or "chart")}"'
+    box = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
+    numbers = f"<desc>{escape(safe(text, 600))}</desc>"
+    return f'<svg class="chart" {name} {box}>{numbers}{marks}</svg>'
 
 
 def spark(shape: Shape | None) -> str:
@@ -76,7 +75,7 @@ def size_bar(
 ) -> str:
     """Return a bar of the effect in units of its tolerance, so that all findings share one scale.
 
-    The dashed tick is the tolerance, the whisker the interval. `most` tolerances fill the width: a
+    The upright line is the tolerance, the whisker the interval. `most` tolerances fill the width: a
     longer bar ends in a point. What is unknown has a whisker and no bar.
 
     >>> bar = size_bar(Effect("cdf_gap", 0.2, 0.1, 0.3, tolerance=0.1, p_no_change=0.0), most=4)
@@ -86,18 +85,22 @@ def size_bar(
     if effect is None or not effect.defined or effect.tolerance <= 0 or most <= 0:
         return ""
     scale = width / most / effect.tolerance
-    value, low, high = (min(each * scale, width) for each in (effect.value, effect.low, effect.high))
+    value, low, high = (
+        min(each * scale, width) for each in (effect.value, effect.low, effect.high)
+    )
     bar = f"M0 4H{point(value)}V12H0Z"
     if effect.value * scale > width:
         bar = f"M0 4H{point(width - 4)}l4 4l-4 4H0Z"
     marks = "" if verdict is Verdict.UNKNOWN else f'<path class="fill" d="{bar}"/>'
+    tick = point(width / most)
+    marks += f'<path class="notch" d="M{tick} 4V12"/><path class="tolerance" d="M{tick} 0V16"/>'
+    if verdict is not Verdict.UNKNOWN and value > low:  # on the bar, the whisker is cut out of it
+        marks += f'<path class="within" d="M{point(low)} 8H{point(value)}"/>'
+        low = value
     if high > low:
         marks += f'<path class="ci" d="M{point(low)} 8H{point(high)}"/>'
     box = f'viewBox="0 0 {width:g} 16" width="{width:g}" height="16"'
-    return (
-        f'<svg class="size" aria-hidden="true" {box}>{marks}'
-        f'<path class="tolerance" d="M{point(width / most)} 0V16"/></svg>'
-    )
+    return f'<svg class="size" aria-hidden="true" {box}>{marks}</svg>'
 
 
 def caption(shape: Shape | None) -> str:

@@ -189,7 +189,7 @@ class _Page:
         cells = [self._cells(finding) for finding in shown]
         widths = [max(self._len(row[i]) for row in cells) for i in range(3)]
         wide = self.width >= WIDE
-        widths[0] = min(max(widths[0], 4), self.width // 4 if wide else 18)
+        widths[0] = min(max(widths[0], 4), self.width // 4 if wide else min(18, self.width // 4))
         gap = "  " if wide else " "
         yield self._text(("", ""))
         if widths[1]:  # facts alone have no size

@@ -54,5 +54,4 @@
   }
   addEventListener('hashchange', reveal)
   if (location.hash) reveal()
-  addEventListener('beforeprint', () => { for (const each of $('details')) each.open = true })
 })()

@@ -28,8 +28,8 @@ def number(value: object) -> float | None:
 def short(value: float) -> str:
     """Return a number in at most about six characters.
 
-    >>> short(1234.5), short(0.04213), short(12_345_678), short(-3.0), short(2.5e-9)
-    ('1,234', '0.0421', '12.3M', '−3', '2.5e−09')
+    >>> [short(x).replace(MINUS, '-') for x in (1234.5, 0.04213, 12_345_678, -3.0, 2.5e-9)]
+    ['1,234', '0.0421', '12.3M', '-3', '2.5e-09']
     """
     size = abs(value)
     if size >= 1e15 or 0 < size < 1e-4:
@@ -127,16 +127,30 @@ def moment(seconds: float) -> str:
         return short(seconds)
 
 
+def extent(text: str, size: float = 12) -> float:
+    """Return about how many pixels a text takes in a sans-serif font, rather more than fewer.
+
+    >>> extent("abc") < extent("\u6771\u4eac\u90fd")
+    True
+    """
+    return sum(_width(each) for each in text) * size
+
+
+def _width(letter: str) -> float:
+    if unicodedata.combining(letter):
+        return 0.0
+    return 1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.56
+
+
 def fit(text: str, pixels: float, size: float = 12) -> str:
     """Return text cut with an ellipsis to about so many pixels of a sans-serif font.
 
     >>> fit("a very long name of a category", 100)
     'a very long n…'
     """
-    room, used = pixels / size, 0.0
-    for place, each in enumerate(text):
-        wide = unicodedata.east_asian_width(each) in "WF"
-        used += 1.0 if wide else 0.0 if unicodedata.combining(each) else 0.56
-        if used > room:
+    used = 0.0
+    for place, letter in enumerate(text):
+        used += _width(letter) * size
+        if used > pixels:
             return text[: max(place - 1, 1)].rstrip() + "…"
     return text

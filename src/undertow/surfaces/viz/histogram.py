@@ -56,7 +56,7 @@ def histogram(shape: Shape) -> Drawing | None:
         return None
     marks = []
     if bins.even:
-        places, words = ticks(0, 100 * limit, 2)
+        places, words = ticks(0, 100 * limit, 3)
         for place, word in zip(places, words, strict=True):
             y = foot - (foot - top) * place / (100 * limit)
             marks += [
@@ -72,9 +72,9 @@ def histogram(shape: Shape) -> Drawing | None:
     places, words = (date_ticks if timed else ticks)(bins.edges[0], bins.edges[-1])
     for place, word in zip(places, words, strict=True):
         x = inner[0] + (inner[1] - inner[0]) * (place - bins.edges[0]) / span
-        marks.append(
-            text(min(max(x, inner[0] + 3), inner[1] - 8), foot + 17, word, "tick", "middle")
-        )
+        half = 3.4 * len(word) - 4
+        x = min(max(x, inner[0] + half), inner[1] - half)
+        marks.append(text(x, foot + 17, word, "tick", "middle"))
     lines, said = _medians(shape, bins, inner, timed=timed)
     for side, tail, edge in (("below", bins.below, 0), ("above", bins.above, -1)):
         if tail is not None:

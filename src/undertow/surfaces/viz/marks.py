@@ -17,6 +17,7 @@ Drawing = tuple[float, float, str, str]
 
 
 def rows_of(shape: Shape, most: int) -> list[Mapping[str, Any]]:
+    """Return the first rows of a shape, those that are rows."""
     rows = shape.get("rows")
     if not isinstance(rows, Sequence) or isinstance(rows, str):
         return []
@@ -29,10 +30,12 @@ def point(value: float) -> str:
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> str:
+    """Return words at a place."""
     kinds = f' class="{kind}"' if kind else ""
     place = f' text-anchor="{anchor}"' if anchor else ""
     return f'<text x="{point(x)}" y="{point(y)}"{kinds}{place}>{escape(words)}</text>'
 
 
 def line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
+    """Return a straight line."""
     return f'<path class="{kind}" d="M{point(x1)} {point(y1)}L{point(x2)} {point(y2)}"/>'

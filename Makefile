@@ -1,0 +1,46 @@
+# Everything a newcomer needs: `make demo`, then `make test`. Nothing is installed outside .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check bench docs clean heavy browser
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing undertow and its tools into $(VENV) (once)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+demo: $(STAMP)  ## train a model, break its world silently, and let undertow say what changed
+	@$(BIN)/undertow demo
+
+test: $(STAMP)  ## the default suite: laws, stories, surfaces, doctests (minutes)
+	$(BIN)/python -m pytest
+
+heavy: $(STAMP)  ## the long jobs: fuzzing and measured error rates
+	$(BIN)/python -m pytest -m heavy
+
+browser: $(STAMP)  ## the report in headless Chromium (needs Debian's chromium)
+	$(BIN)/python -m pytest -m browser -n 0
+
+check: $(STAMP)  ## style, types, import rules, documentation that is current
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+docs: $(STAMP)  ## write the generated parts of README.md and docs/
+	$(BIN)/python docs/generate.py
+
+bench: $(STAMP)  ## what it costs, as ratios measured in one run
+	$(BIN)/python bench/cost.py
+	$(BIN)/python bench/verdicts.py --quick
+
+clean:  ## remove everything that was built
+	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,202 @@
+"""Repeated values: one value that stands out from its neighbours and holds more rows, or fewer."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undertow.core.check import History
+from undertow.core.finding import Finding, Rows, percent
+from undertow.core.schema import Column, Kind, Role, Schema
+from undertow.core.summary import Need
+from undertow.core.verdict import Effect
+from undertow.stats import describe, sampled
+from undertow.stats.counts import Counts, Floats
+from undertow.stats.share import largest_share_change
+from undertow.stats.told import needed, quoted, short, two_shares
+from undertow.summaries.histogram import SENTINELS, Histogram
+
+KINDS = (Kind.NUMBER, Kind.TIME)
+OUTSTANDING = 4
+"""A value stands out where it holds this many times the rows of the fullest of its neighbours."""
+NEIGHBOURS = 2
+"""Values on each side that count as neighbours."""
+_DAY = 86_400_000_000
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - Arrow's times count from it without a zone
+_CLOCKS = {"0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2038-01-19"}
+"""Days that often stand for "no date": the first or last a system can write."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """One number or time that many rows share: a constant, -999, 1970-01-01, 0 where nothing was.
+
+    A value is looked at where it holds at least four times the rows of its neighbours, on both sides
+    taken together: ages, hours and ratings have no such value, and missing data written as a value
+    does. Of these the one whose share moved most is told, as Cohen's h, corrected for the number of
+    values that were looked at. It works both ways: a constant in the reference that varies now is
+    as telling as a column that has just become constant. Common values and the usual stand-ins for
+    "missing" are counted exactly; any other is read from the sample of rows.
+    """
+
+    name: ClassVar[str] = "quality.repeated"
+    tolerance: float = 0.2
+
+    def needs(self, schema: Schema) -> Iterator[Need]:
+        """Ask for the histogram of every number that is compared."""
+        for column in schema.of(kind=Kind.NUMBER):
+            if column.role not in {Role.ID, Role.IGNORE}:
+                yield (column.name,), Histogram
+
+    def __call__(self, history: History) -> Iterator[Finding]:
+        """Yield one finding a column in which some value stands out."""
+        unread = {Role.ID, Role.IGNORE, Role.VERSION}
+        for column in history.reference.schema.of(kind=KINDS):
+            if column.name in history.now.schema and column.role not in unread:
+                tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
+                best = _largest(history, column, tolerance)
+                if best is not None:
+                    yield _found(history, column, best)
+
+
+@dataclass(frozen=True)
+class _Spike:
+    value: float
+    hits: tuple[int, int]
+    rows: tuple[int, int]
+    effect: Effect
+    looked_at: int
+
+
+def _largest(history: History, column: Column, tolerance: float) -> _Spike | None:
+    """Return the value whose share moved most among the counted ones and the sampled ones."""
+    found = []
+    counted = _counted(history, column)
+    for values, ours, theirs, rows in (counted, _sampled(history, column, counted[0])):
+        if not len(values) or not min(rows):
+            continue
+        spot, effect = largest_share_change(ours, theirs, rows=rows, tolerance=tolerance)
+        hits = int(ours[spot]), int(theirs[spot])
+        found.append(_Spike(float(values[spot]), hits, rows, effect, len(values)))
+    if not found:
+        return None
+    best = max(found, key=lambda spike: spike.effect.value)
+    evidence = min(1.0, best.effect.p_no_change * len(found))
+    looked_at = sum(spike.looked_at for spike in found)
+    return replace(best, effect=replace(best.effect, p_no_change=evidence), looked_at=looked_at)
+
+
+_Counts = tuple[Floats, Counts, Counts, tuple[int, int]]
+
+
+def _counted(history: History, column: Column) -> _Counts:
+    """Return the outstanding values that have a cell of their own, counted in every row."""
+    before = history.reference.get(Histogram, column.name)
+    now = history.now.get(Histogram, column.name)
+    if before is None or now is None:
+        nothing = np.empty(0, np.int64)
+        return np.empty(0), nothing, nothing, (0, 0)
+    both = before.tally + now.tally
+    held = np.flatnonzero(both)
+    spots = held[outstanding(both[held])]
+    spots = spots[before.atoms[spots]]
+    rows = before.rows, now.rows
+    return before.edges[spots], before.tally[spots], now.tally[spots], rows
+
+
+def _sampled(history: History, column: Column, known: Floats) -> _Counts:
+    """Return the outstanding values among the sampled rows that no cell of their own counts."""
+    sides = [
+        sampled.tallied(sampled.kept(side), column.name) for side in (history.reference, history.now)
+    ]
+    values = np.union1d(sides[0][0], sides[1][0])
+    counts = np.zeros((2, len(values)), np.int64)
+    for side, (found, rows_of, _) in enumerate(sides):
+        counts[side, np.searchsorted(values, found)] = rows_of
+    picked = outstanding(counts.sum(axis=0)) & ~np.isin(values, [*known, *_atoms(history, column)])
+    return values[picked], counts[0, picked], counts[1, picked], (sides[0][2], sides[1][2])
+
+
+def _atoms(history: History, column: Column) -> Floats:
+    cells = history.reference.get(Histogram, column.name)
+    if cells is None:
+        return np.empty(0)
+    return cells.edges[np.flatnonzero(cells.atoms)]
+
+
+def outstanding(counts: Counts) -> NDArray[np.bool_]:
+    """Tell which values, in order, hold four times the rows of each of their neighbours.
+
+    >>> outstanding(np.array([1, 2, 1, 40, 1, 2])).tolist()
+    [False, False, False, True, False, False]
+    """
+    if not len(counts):
+        return np.zeros(0, np.bool_)
+    padded = np.pad(counts, NEIGHBOURS)
+    steps = [step for step in range(2 * NEIGHBOURS + 1) if step != NEIGHBOURS]
+    beside = np.max([padded[step : step + len(counts)] for step in steps], axis=0)
+    return np.asarray((counts >= OUTSTANDING * beside) & (counts >= OUTSTANDING))
+
+
+def _found(history: History, column: Column, spike: _Spike) -> Finding:
+    was, is_ = (hit / max(rows, 1) for hit, rows in zip(spike.hits, spike.rows, strict=True))
+    name = _name(column, spike.value)
+    values = sampled.numbers(sampled.kept(history.now), column.name)
+    literal = f"'{name}'" if column.kind is Kind.TIME else repr(spike.value)
+    rose = is_ > was
+    where = f'--{"" if rose else "reference-"}where "{quoted(column.name)} <> {literal}"'
+    side = "now" if rose else "in the reference"
+    return Finding(
+        "quality.repeated",
+        f"{column.name}={name}",
+        _says(column, name, spike, was, is_),
+        spike.effect,
+        Rows(*spike.rows),
+        column=column.name,
+        value=name,
+        needs_rows=needed(spike.effect, max(was, is_)),
+        evidence={
+            "share": describe.pair(was, is_),
+            "rows": describe.pair(*spike.hits),
+            "values_looked_at": spike.looked_at,
+        },
+        shape=two_shares(name, "other values", spike.hits, spike.rows),
+        examples=sampled.examples(history.now, column.name, values == spike.value) if rose else (),
+        next=(
+            f"ask what {column.name!r} = {name} stands for {side}; "
+            f"to compare without these rows: undertow check ... {where}",
+        ),
+    )
+
+
+def _says(column: Column, name: str, spike: _Spike, was: float, is_: float) -> str:
+    missing = "probably missing data written as a value"
+    if was == 1.0:
+        return (
+            f"{column.name!r} was the constant {name} in all {spike.hits[0]:,} rows of the reference "
+            f"({missing}), now in {percent(is_)}"
+        )
+    if is_ == 1.0:
+        return (
+            f"{column.name!r} is the constant {name} in all {spike.hits[1]:,} rows now ({missing}), "
+            f"was in {percent(was)}"
+        )
+    known = column.kind is Kind.TIME and name[:10] in _CLOCKS
+    if known or (column.kind is Kind.NUMBER and spike.value in SENTINELS):
+        return f"{name} (often stands for missing) {percent(was)} → {percent(is_)} of {column.name!r}"
+    return f"the one value {name} {percent(was)} → {percent(is_)} of {column.name!r}"
+
+
+def _name(column: Column, value: float) -> str:
+    if column.kind is Kind.NUMBER:
+        return short(value)
+    try:
+        moment = _EPOCH + datetime.timedelta(microseconds=value)
+    except OverflowError:
+        return short(value)
+    return moment.date().isoformat() if value % _DAY == 0 else moment.isoformat(sep=" ")

@@ -1,0 +1,226 @@
+"""Values: numbers beyond anything the reference held, and words that stand for "no value"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from undertow.core.check import History
+from undertow.core.finding import Finding, Rows, percent
+from undertow.core.profile import Profile
+from undertow.core.schema import Column, Kind, Role, Schema
+from undertow.core.summary import Need
+from undertow.core.values import to_text
+from undertow.stats import describe, sampled
+from undertow.stats.share import share_change
+from undertow.stats.told import needed, quoted, short, two_shares
+from undertow.summaries.categories import Categories
+from undertow.summaries.histogram import Histogram
+from undertow.summaries.moments import Moments
+
+PLACEHOLDERS = frozenset(
+    "null none nil nan n/a na #n/a <na> undefined unknown missing not_available tbd ? ?? - -- . nat".split()
+)
+"""Words that stand for "no value", in lower case. Blanks are counted by `quality.missing`."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """The share of rows below the reference's least or above its greatest number.
+
+    A reference of n rows leaves about one in n of the new rows on either side of its range without
+    any change, and the evidence allows for it: it is the chance that so many of the most extreme
+    rows are all new ones. The side with more rows outside is measured; both are in the evidence.
+    Columns with no row outside get no finding, and are counted as compared.
+    """
+
+    name: ClassVar[str] = "quality.range"
+    tolerance: float = 0.2
+
+    def needs(self, schema: Schema) -> Iterator[Need]:
+        """Ask for the cells and the range of every number that is compared."""
+        for column in schema.of(kind=Kind.NUMBER):
+            if column.role not in {Role.ID, Role.IGNORE}:
+                yield (column.name,), Histogram
+                yield (column.name,), Moments
+
+    def __call__(self, history: History) -> Iterator[Finding]:
+        """Yield one finding a number that left the reference's range."""
+        found, compared = [], 0
+        for column in history.shared(kind=Kind.NUMBER):
+            span = history.reference.get(Moments, column.name)
+            now = history.now.get(Moments, column.name)
+            if span is None or now is None or not span.rows or not now.rows:
+                continue
+            compared += 1
+            below, above = _outside(history, column.name, span, now)
+            if below or above:
+                found.append(self._compare(history, column, span, now, (below, above)))
+        for each in found:
+            # Columns with nothing outside were looked at too: what is left pays for them.
+            assert each.effect is not None
+            p = min(1.0, each.effect.p_no_change * compared / len(found))
+            yield replace(each, effect=replace(each.effect, p_no_change=p))
+
+    def _compare(
+        self, history: History, column: Column, span: Moments, now: Moments, out: tuple[int, int]
+    ) -> Finding:
+        rows = span.rows, now.rows
+        tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
+        most = max(out)
+        effect = share_change(0, rows[0], most, rows[1], tolerance=tolerance)
+        low, high = short(span.low), short(span.high)
+        values = sampled.numbers(sampled.kept(history.now), column.name)
+        parts = [
+            f"{percent(count / rows[1])} of rows {word} (to {short(end)})"
+            for count, word, end in (
+                (out[0], f"below {low}", now.low),
+                (out[1], f"above {high}", now.high),
+            )
+            if count
+        ]
+        return Finding(
+            self.name,
+            column.name,
+            f"{column.name!r} left the range of the reference: {' and '.join(parts)}",
+            effect,
+            Rows(*rows),
+            column=column.name,
+            needs_rows=needed(effect, most / rows[1]),
+            evidence={
+                "minimum": describe.pair(span.low, now.low),
+                "maximum": describe.pair(span.high, now.high),
+                "share_below": out[0] / rows[1],
+                "share_above": out[1] / rows[1],
+            },
+            shape=two_shares("outside", "inside", (0, sum(out)), rows),
+            examples=sampled.examples(
+                history.now, column.name, (values < span.low) | (values > span.high)
+            ),
+            next=(
+                "see only these rows: undertow check ... --current-where "
+                f'"{quoted(column.name)} NOT BETWEEN {span.low!r} AND {span.high!r}"',
+            ),
+        )
+
+
+def _outside(history: History, name: str, span: Moments, now: Moments) -> tuple[int, int]:
+    """Return the rows now below and above a range: from the sample, or from the outermost cells.
+
+    A cell that the reference's end lies in may hold rows on both sides of it. The sample tells how
+    many of all rows lie outside; what it cannot resolve is bounded by the cells.
+    """
+    values, counts, rows = sampled.tallied(sampled.kept(history.now), name)
+    cells = history.now.get(Histogram, name)
+    out = []
+    for outside, beyond, reached in (
+        (values < span.low, _beyond(cells, span.low, -1), now.low < span.low),
+        (values > span.high, _beyond(cells, span.high, 1), now.high > span.high),
+    ):
+        share = float(counts[outside].sum()) / max(rows, 1)
+        exact = sampled.whole(sampled.kept(history.now))
+        seen = counts[outside].sum() if exact else round(share * now.rows)
+        out.append(int(max(seen, beyond, int(reached))))
+    return out[0], out[1]
+
+
+def _beyond(cells: Histogram | None, end: float, side: int) -> int:
+    """Return the rows in the cells that lie wholly outside."""
+    if cells is None or not len(cells.edges):
+        return 0
+    if side < 0:
+        return int(cells.tally[: int(np.searchsorted(cells.edges, end, side="left"))].sum())
+    first = int(np.searchsorted(cells.edges, end, side="left"))
+    return int(cells.tally[first + 1 :].sum())
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """The share of rows whose text stands for "no value": null, none, n/a, unknown, ?, -.
+
+    All such words of a column are taken together. Columns without one on either side get no finding.
+    """
+
+    name: ClassVar[str] = "quality.placeholder"
+    tolerance: float = 0.2
+
+    def needs(self, schema: Schema) -> Iterator[Need]:
+        """Ask for the counts of every category; texts are read from the sample of rows."""
+        for column in schema.of(kind=Kind.CATEGORY):
+            if column.role not in {Role.ID, Role.IGNORE}:
+                yield (column.name,), Categories
+
+    def __call__(self, history: History) -> Iterator[Finding]:
+        """Yield one finding a column with such a word on either side."""
+        for column in history.shared(kind=(Kind.CATEGORY, Kind.TEXT)):
+            before, now = (_words(side, column) for side in (history.reference, history.now))
+            if not (before.hits or now.hits) or not min(before.rows, now.rows):
+                continue
+            tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
+            effect = share_change(before.hits, before.rows, now.hits, now.rows, tolerance=tolerance)
+            was, is_ = before.hits / before.rows, now.hits / now.rows
+            words = sorted({*before.words, *now.words})
+            told = ", ".join(repr(word) for word in words[:4])
+            yield Finding(
+                self.name,
+                column.name,
+                f"{told} {percent(was)} → {percent(is_)} of {column.name!r}: probably missing values",
+                effect,
+                Rows(before.rows, now.rows),
+                column=column.name,
+                needs_rows=needed(effect, max(was, is_)),
+                evidence={"share": describe.pair(was, is_), "words": words},
+                shape=two_shares(
+                    "stands for no value", "a value", (before.hits, now.hits), (before.rows, now.rows)
+                ),
+                examples=_examples(history.now, column, now.words) if is_ > was else (),
+                next=(f"read these words as missing where {column.name!r} is loaded",),
+            )
+
+
+@dataclass(frozen=True)
+class _Words:
+    words: tuple[str, ...]
+    hits: int
+    rows: int
+
+
+def _words(side: Profile, column: Column) -> _Words:
+    counts = side.get(Categories, column.name)
+    if counts is not None:
+        assert counts.names is not None
+        spots = np.flatnonzero(_stands_for_none(counts.names))
+        return _Words(
+            tuple(counts.name(int(spot)) for spot in spots),
+            int(counts.tally[spots].sum()),
+            counts.rows,
+        )
+    sample = sampled.kept(side)
+    if column.name not in sample.kept.column_names:
+        return _Words((), 0, 0)
+    cells = to_text(sample.kept.column(column.name).combine_chunks())
+    weights = sample.multiplicity * sampled.worth(sample)
+    chosen = _stands_for_none(cells)
+    words = tuple(sorted({str(word) for word in cells.filter(pa.array(chosen)).to_pylist()}))
+    rows = round(float(weights[np.asarray(cells.is_valid())].sum()))
+    return _Words(words, min(round(float(weights[chosen].sum())), rows), rows)
+
+
+def _stands_for_none(words: pa.Array) -> Any:
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(words))
+    found = pc.is_in(plain, value_set=pa.array(sorted(PLACEHOLDERS)))
+    return np.asarray(found.fill_null(value=False), np.bool_)
+
+
+def _examples(side: Profile, column: Column, words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    sample = sampled.kept(side).kept
+    if column.name not in sample.column_names:
+        return ()
+    cells = to_text(sample.column(column.name).combine_chunks())
+    chosen = np.asarray(pc.is_in(cells, value_set=pa.array(words, pa.string())), np.bool_)
+    return sampled.examples(side, column.name, chosen)

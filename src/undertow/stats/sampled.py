@@ -1,0 +1,91 @@
+"""What a sample of rows can say: how many rows it is worth, single numbers in it, a few to look at.
+
+A sample holds distinct rows, each with how often it occurred. Below its capacity that is the whole
+table; above, a row that occurred a thousand times is one draw, not a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from undertow.core.profile import EVERY, Profile
+from undertow.core.schema import Role
+from undertow.core.values import to_floats, to_text
+from undertow.stats.counts import Counts, Floats
+from undertow.summaries.sample import RowSample
+
+SHOWN = 80
+"""Characters of a cell that an example shows."""
+
+
+def kept(profile: Profile) -> RowSample:
+    """Return the sample of a profile's rows, an empty one where none was kept."""
+    return profile.get(RowSample, *EVERY) or RowSample()
+
+
+def whole(sample: RowSample) -> bool:
+    """Tell whether the sample holds every row, so that what it says is exact.
+
+    >>> whole(RowSample())
+    True
+    """
+    return len(sample.keys) < sample.k
+
+
+def worth(sample: RowSample) -> float:
+    """Return how many independent rows each row of the sample's weight counts for, 1 where exact.
+
+    Kish (1965): the rows a weighted sample is worth are (sum w)^2 / sum w^2.
+    """
+    weights = sample.multiplicity
+    if whole(sample) or not len(weights):
+        return 1.0
+    return float(weights.sum() / np.square(weights).sum())
+
+
+def numbers(sample: RowSample, column: str) -> Floats:
+    """Return a column of the sampled rows as floats, NaN where missing; empty where it is not there."""
+    if column not in sample.kept.column_names:
+        return np.empty(0)
+    return to_floats(sample.kept.column(column).combine_chunks())
+
+
+def tallied(sample: RowSample, column: str) -> tuple[Floats, Counts, int]:
+    """Return the distinct finite values, the rows of each, and all rows with a finite value.
+
+    Rows are those the sample is worth: a share of them has the noise of a share of so many rows.
+    """
+    values = numbers(sample, column)
+    keep = np.isfinite(values)
+    found, spots = np.unique(values[keep], return_inverse=True)
+    weights = np.bincount(spots.ravel(), sample.multiplicity[keep], minlength=len(found))
+    counts = np.rint(weights * worth(sample)).astype(np.int64)
+    return found, counts, int(counts.sum())
+
+
+def examples(
+    profile: Profile, column: str, chosen: NDArray[np.bool_] | None = None, most: int = 3
+) -> tuple[dict[str, str], ...]:
+    """Return a few of the sampled rows that are chosen: the column and any identifier, as text."""
+    table = kept(profile).kept
+    if column not in table.column_names:
+        return ()
+    picked = np.arange(min(most, table.num_rows)) if chosen is None else np.flatnonzero(chosen)[:most]
+    ids = [each.name for each in profile.schema.of(role=(Role.ID, Role.TIME))]
+    names = [name for name in dict.fromkeys([*ids, column]) if name in table.column_names]
+    rows = table.select(names).take(pa.array(picked, pa.int64()))
+    cells = {name: _text(rows.column(name)) for name in names}
+    return tuple({name: cells[name][spot] for name in names} for spot in range(len(picked)))
+
+
+def _text(cells: pa.ChunkedArray) -> list[str]:
+    listed: Iterable[str | None] = to_text(cells.combine_chunks()).to_pylist()
+    return ["(missing)" if cell is None else _short(str(cell)) for cell in listed]
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= SHOWN else cell[: SHOWN - 1] + "…"

@@ -1,0 +1,50 @@
+"""What every finding about one share of the rows says beside it: rows needed, a chart, a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from undertow.core.verdict import Effect
+from undertow.stats import describe
+from undertow.stats.rows import needs_rows
+
+
+def needed(effect: Effect, share: float) -> int | None:
+    """Return the rows a side that would tell of one share; None where the interval has told."""
+    if not effect.defined or effect.high <= effect.tolerance or effect.low > effect.tolerance:
+        return None
+    return needs_rows("cohens_h", effect.tolerance, share=share)
+
+
+def two_shares(name: str, rest: str, hits: tuple[int, int], rows: tuple[int, int]) -> Mapping[str, Any]:
+    """Return what a chart of one share and of the rest draws.
+
+    >>> [bar["value"] for bar in two_shares("missing", "present", (1, 5), (10, 10))["rows"]]
+    ['missing', 'present']
+    """
+    sides = [np.array([hit, side - hit]) for hit, side in zip(hits, rows, strict=True)]
+    return describe.shares([name, rest], sides[0], sides[1], rows=rows)
+
+
+def quoted(name: str) -> str:
+    r"""Return a column's name as it stands in a SQL condition inside the double quotes of a shell.
+
+    >>> quoted("age"), quoted("hours per week")
+    ('age', '\\"hours per week\\"')
+    """
+    plain = name.isidentifier() and name.isascii()
+    return name if plain else '\\"' + name.replace('"', '""') + '\\"'
+
+
+def short(value: float) -> str:
+    """Return a number as a colleague would write it, with the digits that tell it from others.
+
+    >>> short(-999.0), short(0.42291500000000001), short(1234567.0)
+    ('-999', '0.422915', '1,234,567')
+    """
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+    return f"{value:.7g}"

@@ -1,0 +1,305 @@
+"""What the model said against what was true: rows counted by prediction, label and score.
+
+Everything that judges a classifier (accuracy, recall, AUC, calibration) is a function of this
+table, so it can be computed later, without the rows. Both names are compared as text, so that a
+prediction 1 and a label "1" are the same class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from undertow.core import hashing
+from undertow.core.schema import Column
+from undertow.core.summary import State, Survey, equal_states
+from undertow.core.values import Values
+from undertow.summaries.cells import SCORE_STEPS, Cells, Hashes
+from undertow.summaries.scores import NOTHING, Floats, Scores, canonical, parts_of
+
+CAP = 256
+"""Classes counted one by one; beyond it, those of lowest hash stay and the rest are one class."""
+SHOWN = 200
+"""Characters of a class that are kept for people to read."""
+OTHER, SAME, NONE = (np.uint64(2**64 - n) for n in (1, 2, 3))
+"""Stand for a class beyond the cap, for that class again as the prediction, for no prediction."""
+UNSCORED = -1
+"""The bin of a row whose score is missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Rows by (prediction, label, bin of the score); only rows that have both names are in a cell.
+
+    `rows` counts every row, `unlabelled` those whose label is missing, `unpredicted` those with a
+    label and no prediction, `outside` scores beyond 0 and 1 that were read as the nearer end.
+
+    >>> from undertow.core.schema import Kind, Role
+    >>> said = Values(Column("p", Kind.CATEGORY, Role.PREDICTION), pa.array(["1", "0", "1", "1"]))
+    >>> true = Values(Column("y", Kind.NUMBER, Role.LABEL), pa.array([1, 0, 0, None]))
+    >>> made = Outcomes().observe(said, true)
+    >>> made.rows, made.labelled, made.right, sorted(made.classes)
+    (4, 3, 2, ['0', '1'])
+    """
+
+    tag: ClassVar[str] = "outcomes"
+    fitted: ClassVar[bool] = True
+
+    scores: Scores = field(default_factory=Scores)
+    cap: int = CAP
+    rows: int = 0
+    unlabelled: int = 0
+    unpredicted: int = 0
+    outside: int = 0
+    cells: Cells = field(default_factory=Cells)
+    hashes: NDArray[np.uint64] | None = None
+    names: pa.Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.hashes is None:
+            object.__setattr__(self, "hashes", np.empty(0, np.uint64))
+            object.__setattr__(self, "names", pa.array([], pa.string()))
+
+    @classmethod
+    def fit(cls, survey: Survey, *columns: Column) -> Self:
+        """Return the empty table: what the score means and where its bins lie."""
+        said, true, sure = parts_of(columns)
+        names = [_sampled(survey, column) for column in (said, true)]
+        first, second = (None if each is None else canonical(each.strings) for each in names)
+        score = _sampled(survey, sure)
+        numbers = None if score is None else score.floats
+        return cls(Scores.fit(first, second, numbers, predicted=said is not None))
+
+    @property
+    def keys(self) -> Hashes:
+        """The hashes of the classes kept, ascending."""
+        assert self.hashes is not None
+        return self.hashes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes kept, in the order of their hashes."""
+        assert self.names is not None
+        return tuple(str(name) for name in self.names.to_pylist())
+
+    @property
+    def labelled(self) -> int:
+        """Rows that have a label."""
+        return self.rows - self.unlabelled
+
+    @property
+    def judged(self) -> int:
+        """Rows that have both a label and a prediction (or a score that stands for one)."""
+        return int(self.cells.rows.sum())
+
+    @property
+    def right(self) -> int:
+        """Rows whose prediction is their label."""
+        cells = self.cells
+        hit = (cells.prediction == cells.label) & (cells.label != OTHER)
+        return int(cells.rows[hit | (cells.prediction == SAME)].sum())
+
+    @property
+    def capped(self) -> bool:
+        """Whether there were more classes than are counted one by one."""
+        return bool((self.cells.label == OTHER).any() or (self.cells.prediction == OTHER).any())
+
+    def observe(self, *columns: Values) -> Self:
+        """Return the table with one batch of rows added."""
+        said, true, sure = parts_of([values.column for values in columns])
+        found = {values.column: values for values in columns}
+        assert true is not None
+        rows = len(columns[0])
+        label, names = _classes(found[true])
+        numbers = np.full(rows, np.nan) if sure is None else found[sure].floats
+        if said is not None:
+            prediction, more = _classes(found[said])
+            names |= more
+        else:
+            prediction, more = self._decided(numbers)
+            names |= more
+        has = label != hashing.NULL
+        both = has & (prediction != hashing.NULL)
+        outside = 0
+        if self.scores.probability:
+            with np.errstate(invalid="ignore"):
+                beyond = (numbers < 0) | (numbers > 1)
+            outside = int(beyond[both].sum())
+            numbers = np.clip(numbers, 0.0, 1.0) if outside else numbers
+        batch = replace(
+            self.empty(),
+            rows=rows,
+            unlabelled=int(rows - has.sum()),
+            unpredicted=int(has.sum() - both.sum()),
+            outside=outside,
+            cells=self._counted(prediction[both], label[both], numbers[both]),
+            **_named(names),
+        )
+        return self + batch
+
+    def _decided(self, numbers: Floats) -> tuple[Hashes, dict[int, str]]:
+        """Return the prediction that a score stands for, where no column holds predictions."""
+        scores = self.scores
+        if scores.meaning == NOTHING:
+            return np.full(len(numbers), hashing.NULL), {}
+        if scores.threshold is None:
+            return np.where(np.isfinite(numbers), NONE, hashing.NULL), {}
+        pair = hashing.hash_strings(pa.array([scores.negative, scores.positive]))
+        out = pair[(numbers >= scores.threshold).astype(np.intp)]
+        out[~np.isfinite(numbers)] = hashing.NULL
+        named = zip(pair.tolist(), (scores.negative, scores.positive), strict=True)
+        return out, {key: name for key, name in named if name}
+
+    def _counted(self, prediction: Hashes, label: Hashes, numbers: Floats) -> Cells:
+        if self.scores.meaning == NOTHING:
+            bins = np.full(len(label), UNSCORED)
+        else:
+            bins = self.scores.bins(numbers)
+        first, at_first = np.unique(prediction, return_inverse=True)
+        second, at_second = np.unique(label, return_inverse=True)
+        wide = len(self.scores.edges) + 2
+        keys = (at_first * len(second) + at_second) * wide + bins + 1
+        spots, where = np.unique(keys, return_inverse=True)
+        rows = np.bincount(where, minlength=len(spots))
+        sums = [np.zeros(len(spots), np.int64)] * 2
+        if self.scores.probability:
+            known = np.nan_to_num(numbers)
+            sums = [_total(where, each, len(spots)) for each in (known, known * known)]
+        return Cells.of(
+            first[spots // wide // len(second)] if len(spots) else first,
+            second[spots // wide % len(second)] if len(spots) else second,
+            spots % wide - 1,
+            rows,
+            *sums,
+        )
+
+    def __add__(self, other: Self) -> Self:
+        """Return the table of both; beyond the cap the classes of lowest hash stay."""
+        names = dict(zip(self.keys.tolist(), self.classes, strict=True))
+        for key, name in zip(other.keys.tolist(), other.classes, strict=True):
+            names[key] = min(name, names.get(key, name))
+        return replace(
+            self,
+            rows=self.rows + other.rows,
+            unlabelled=self.unlabelled + other.unlabelled,
+            unpredicted=self.unpredicted + other.unpredicted,
+            outside=self.outside + other.outside,
+            cells=self.cells + other.cells,
+            **_named(names),
+        ).within(np.uint64(2**64 - 1))
+
+    def within(self, highest: np.uint64) -> Self:
+        """Return the table with classes beyond the cap, or of a hash above `highest`, as one."""
+        keys = self.keys
+        if len(keys) > self.cap:
+            highest = min(highest, keys[self.cap - 1])
+        if not len(keys) or keys[-1] <= highest:
+            return self
+        cells = self.cells
+        far = [(each > highest) & (each < NONE) for each in (cells.prediction, cells.label)]
+        same = far[0] & far[1] & (cells.prediction == cells.label)
+        prediction = np.where(same, SAME, np.where(far[0], OTHER, cells.prediction))
+        label = np.where(far[1], OTHER, cells.label)
+        kept = int((keys <= highest).sum())
+        assert self.names is not None
+        return replace(
+            self,
+            cells=Cells.of(prediction, label, *cells.parts[2:]),
+            hashes=keys[:kept],
+            names=self.names.slice(0, kept),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether settings and counts are the same."""
+        return isinstance(other, Outcomes) and equal_states(self.state(), other.state())
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+    def empty(self) -> Self:
+        """Return the same settings with no rows."""
+        return type(self)(self.scores, self.cap)
+
+    def state(self) -> State:
+        """Return the settings, the cells, and the names of the classes."""
+        prediction, label, bins, rows, total, squares = self.cells.parts
+        return {
+            "scores": self.scores.to_dict(),
+            "cap": self.cap,
+            "rows": self.rows,
+            "unlabelled": self.unlabelled,
+            "unpredicted": self.unpredicted,
+            "outside": self.outside,
+            "prediction": prediction,
+            "label": label,
+            "bins": bins,
+            "counts": rows,
+            "total": total,
+            "squares": squares,
+            "hashes": self.keys,
+            "names": list(self.classes),
+        }
+
+    @classmethod
+    def restore(cls, state: State) -> Self:
+        """Return the table of a state; raise ValueError where its parts disagree."""
+        scores = Scores.from_dict(state["scores"])
+        entries = [np.asarray(state[name]) for name in ("prediction", "label", "bins", "counts")]
+        entries += [np.asarray(state[name]) for name in ("total", "squares")]
+        if len({len(each) for each in entries}) != 1 or (entries[3] < 1).any():
+            raise ValueError("a table of outcomes needs one count a cell, each above zero")
+        cells = Cells.of(*entries)
+        rows, unlabelled, unpredicted = (
+            int(state[n]) for n in ("rows", "unlabelled", "unpredicted")
+        )
+        if (
+            len(cells.rows) != len(entries[3])
+            or cells.rows.sum() + unlabelled + unpredicted != rows
+        ):
+            raise ValueError("a table of outcomes counts every row once")
+        hashes = np.asarray(state["hashes"], np.uint64)
+        names = pa.array([str(name) for name in state["names"]], pa.string())
+        if len(hashes) != len(names) or (hashes[1:] <= hashes[:-1]).any():
+            raise ValueError("a table of outcomes needs one name a class, in order of hash")
+        outside = int(state["outside"])
+        return cls(
+            scores, int(state["cap"]), rows, unlabelled, unpredicted, outside, cells, hashes, names
+        )
+
+
+def _sampled(survey: Survey, column: Column | None) -> Values | None:
+    if column is None or column.name not in survey.sample.column_names:
+        return None
+    return Values(column, survey.sample.column(column.name))
+
+
+def _classes(values: Values) -> tuple[Hashes, dict[int, str]]:
+    """Return the hash of each row's class, and what the classes are called."""
+    encoded = values.encoded
+    words = encoded.dictionary.cast(pa.string())
+    hashes = hashing.hash_strings(canonical(words))
+    codes = encoded.indices
+    rows = np.append(hashes, hashing.NULL)[np.asarray(codes.fill_null(len(hashes)))]
+    used = np.zeros(len(hashes) + 1, np.bool_)
+    used[np.asarray(codes.fill_null(len(hashes)))] = True
+    names: dict[int, str] = {}
+    for key, name, seen in zip(hashes.tolist(), words.to_pylist(), used.tolist(), strict=False):
+        if seen and name is not None:
+            names[key] = min(name[:SHOWN], names.get(key, name[:SHOWN]))
+    return rows, names
+
+
+def _named(names: dict[int, str]) -> dict[str, Any]:
+    keys = sorted(names)
+    return {
+        "hashes": np.array(keys, np.uint64),
+        "names": pa.array([names[key] for key in keys], pa.string()),
+    }
+
+
+def _total(where: NDArray[np.intp], numbers: Floats, cells: int) -> NDArray[np.int64]:
+    """Return the sum of numbers between 0 and 1 in each cell, in whole steps: exact in any order."""
+    return np.bincount(where, np.rint(numbers * SCORE_STEPS), cells).astype(np.int64)
