@@ -407,11 +407,13 @@ def enough(rng: np.random.Generator, budget: int) -> None:
     ) -> list[object]:
         line: list[object] = [name, other or "same", f"{said:,}"]
         if said > 400_000:
-            return [*line, "", "", ""]
+            return [*line, "", "", "", "the other side is too small"]
+        shares = []
         for factor in (0.5, 1, 2):
             n = max(int(said * factor), 2)
-            line.append(f"{100 * decided(make, n, other or n):.0f}%")
-        return line
+            shares.append(decided(make, n, other or n))
+        line.extend(f"{100 * share:.0f}%" for share in shares)
+        return [*line, "yes" if shares[0] < 0.9 <= shares[2] else "no"]
 
     def lines() -> Iterator[list[object]]:
         for other in (None, 300, 1000, 30_000):
@@ -459,7 +461,15 @@ def enough(rng: np.random.Generator, budget: int) -> None:
                         lambda n, m, p=p, t=t: one_share(rng, p, p, n, m, tolerance=t),
                     )
 
-    heads = ["what", "other side", "needs_rows", "decided at half", "at it", "at twice"]
+    heads = [
+        "what",
+        "other side",
+        "needs_rows",
+        "decided at half",
+        "at it",
+        "at twice",
+        "within 2x",
+    ]
     table("Rows needed: `steady` where nothing changed", heads, lines())
 
 

@@ -16,12 +16,15 @@ from undertow.config import read_schema
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
+from undertow.core.finding import Finding
 from undertow.core.profile import Profile
 from undertow.core.report import Report, Source
-from undertow.core.schema import Kind, Schema
-from undertow.observe import measure
+from undertow.core.schema import Kind, Role, Schema
+from undertow.detect.wobble import Taught, teach
+from undertow.observe import blocks, measure
 from undertow.observe.declare import Declared, roles
 from undertow.sources import open_dataset, split_by_time
+from undertow.stats.calendar import Layout
 from undertow.stores import profile_file
 
 Progress = Callable[[str, int, int | None], None]
@@ -111,13 +114,24 @@ class Loop:
             now = second
         else:
             now = measure.measure(second, before, self._tick("current"))
-        return self.compare(before, now, notes=notes)
+        return self.compare(before, now, notes=notes, taught=self._taught(first, second, before))
 
-    def compare(self, reference: Profile, now: Profile, *, notes: Iterable[str] = ()) -> Report:
+    def compare(
+        self,
+        reference: Profile,
+        now: Profile,
+        *,
+        notes: Iterable[str] = (),
+        taught: Taught | None = None,
+    ) -> Report:
         """Ask every check about two profiles of one plan, and judge the answers together."""
         self._known_tolerances(reference.all_columns)
-        history = History(reference, now, tolerances=self.tolerances)
+        before = reference if taught is None else taught.reference(reference)
+        history = History(before, now, tolerances=self.tolerances)
         findings = [found for check in plugins.checks() for found in check(history)]
+        if taught is not None:
+            findings = list(taught.over(findings, filter(self._learns, findings)))
+            notes = [*notes, taught.note]
         return Report.of(
             Source(reference.source, reference.rows, reference.digest),
             Source(now.source, now.rows, now.digest),
@@ -158,9 +172,40 @@ class Loop:
         kept = tuple(replace(a, kind=b.kind) for a, b in zip(schema, profile.schema, strict=True))
         return replace(profile, schema=Schema(kept))
 
+    def _taught(self, first: object, second: object, reference: Profile) -> Taught | None:
+        """Return the tolerances the reference teaches by its own blocks of time, if asked for."""
+        if not self.auto:
+            return None
+        for side in (first, second):
+            if not isinstance(side, Dataset):
+                name = getattr(side, "source", "")
+                raise ProfileError(
+                    f"{name}: a saved profile holds no blocks of time; --tolerance auto needs the rows"
+                )
+        assert isinstance(first, Dataset)
+        assert isinstance(second, Dataset)
+        clock = reference.schema.one(Role.TIME)
+        if clock is None:
+            return Taught(nothing="the reference has no time column; name it with --time")
+        if clock.name not in second.arrow.names:
+            return Taught(nothing=f"the current set has no {clock.name!r} to say how long it is")
+        spans = blocks.span(first, clock.name), blocks.span(second, clock.name)
+        if not all(span.length for span in spans):
+            return Taught(nothing=f"{clock.name!r} holds no times")
+        layout = Layout.of(*spans)
+        parts, rest = blocks.cut(first, reference, layout, clock.name, self._tick("blocks"))
+        return teach(layout, parts, rest, plugins.checks())
+
+    def _learns(self, finding: Finding) -> bool:
+        """Tell whether a finding's tolerance is to be learned: its own name wins over "*"."""
+        names = [finding.check, finding.effect.name] if finding.effect is not None else []
+        names += [finding.column] if finding.column is not None else []
+        named = any(name in self.auto for name in names)
+        return named or ("*" in self.auto and not any(name in self.tolerances for name in names))
+
     def _known_tolerances(self, schema: Schema) -> None:
         known = {*schema.names, *(check.name for check in plugins.checks()), *_FAMILIES, "*"}
-        for name in self.tolerances:
+        for name in (*self.tolerances, *sorted(self.auto)):
             if name not in known:
                 raise UsageError(f"tolerance for {name!r}: no such column{did_you_mean(name, known)}")
 

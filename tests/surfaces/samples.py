@@ -197,7 +197,7 @@ def telling() -> Iterator[Finding]:
         "drift.category",
         "product",
         "SmartSync is new: 19% of rows",
-        ROWS and effect("total_variation", 0.19, 0.008, 0.1),
+        effect("total_variation", 0.19, 0.008, 0.1),
         ROWS,
         column="product",
         shape=shares(

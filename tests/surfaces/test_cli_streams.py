@@ -67,6 +67,19 @@ def test_ctrl_c_is_exit_130_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_ctrl_c_is_not_lost_where_python_drops_it():
+    """A SIGINT that lands in a callback, where no exception can leave, still stops the run."""
+    body = """
+        import signal, time
+        class Callback:
+            def __del__(self): signal.raise_signal(signal.SIGINT)
+        Callback()
+        time.sleep(20)
+    """
+    done = subprocess.run(command(body), capture_output=True, check=False, timeout=15)
+    assert (done.returncode, done.stderr) == (130, b"undertow: stopped\n")
+
+
 def test_json_is_utf8_and_text_fits_in_any_locale():
     """In an ASCII locale JSON is still UTF-8, and the terminal report still prints."""
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from undertow.core import hashing
 from undertow.core.schema import Column, Kind
 
+T = TypeVar("T")
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
@@ -33,6 +36,14 @@ class Values:
         if isinstance(array, pa.ChunkedArray):
             array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
         self.array: pa.Array = array
+        self._made: dict[Callable[[Values], Any], Any] = {}
+
+    def made(self, how: Callable[[Values], T]) -> T:
+        """Return what a function derives from these values: made once, shared by all who ask."""
+        if how not in self._made:
+            self._made[how] = how(self)
+        found: T = self._made[how]
+        return found
 
     def __len__(self) -> int:
         """Return the number of rows, missing ones included."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows, percent, size
+from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
 from undertow.core.verdict import Effect
-from undertow.stats import describe
+from undertow.stats import describe, sampled
 from undertow.stats.describe import Curve
 from undertow.stats.gap import cdf_gap
 from undertow.stats.rows import needs_rows
@@ -42,8 +43,8 @@ class Number:
     def __call__(self, history: History) -> Iterator[Finding]:
         """Yield one finding a number."""
         for column in history.shared(kind=Kind.NUMBER):
-            before = _side(history.reference.get, column.name)
-            now = _side(history.now.get, column.name)
+            before = _side(history.reference, column.name)
+            now = _side(history.now, column.name)
             if before is not None and now is not None:
                 yield self._compare(history, column, before, now)
 
@@ -74,17 +75,25 @@ class Number:
 class _Side:
     counts: Histogram
     moments: Moments
-
-    @property
-    def curve(self) -> Curve:
-        return Curve.of(
-            self.counts.edges, self.counts.tally, self.moments.low, self.moments.high
-        )
+    curve: Curve
 
 
-def _side(get: Any, name: str) -> _Side | None:
-    counts, moments = get(Histogram, name), get(Moments, name)
-    return None if counts is None or moments is None else _Side(counts, moments)
+def _side(profile: Profile, name: str) -> _Side | None:
+    counts, moments = profile.get(Histogram, name), profile.get(Moments, name)
+    if counts is None or moments is None:
+        return None
+    rows = sampled.kept(profile)
+    values = sampled.numbers(rows, name)
+    here = np.isfinite(values)
+    curve = Curve.of(
+        counts.edges,
+        counts.tally,
+        moments.low,
+        moments.high,
+        values=values[here],
+        weights=rows.multiplicity[here] if len(values) else None,
+    )
+    return _Side(counts, moments, curve)
 
 
 def _atoms(counts: Histogram) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -114,9 +123,9 @@ def _says(effect: Effect, before: Curve, now: Curve) -> str:
 
 
 def _short(value: float) -> str:
-    if value == round(value) and abs(value) < 1e7:
+    if abs(value) < 1e7 and (value == round(value) or abs(value) >= 1000):
         return f"{value:,.0f}"
-    return f"{value:,.3g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    return f"{value:.3g}"
 
 
 def _evidence(before: _Side, now: _Side) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from undertow.core.finding import Finding, Rows, percent
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
-from undertow.core.values import to_text
 from undertow.stats import describe, sampled
 from undertow.stats.share import share_change
 from undertow.stats.told import needed, quoted, short, two_shares
@@ -59,7 +58,7 @@ class Range:
                 continue
             compared += 1
             below, above = _outside(history, column.name, span, now)
-            if below or above:
+            if below[0] or above[0]:
                 found.append(self._compare(history, column, span, now, (below, above)))
         for each in found:
             # Columns with nothing outside were looked at too: what is left pays for them.
@@ -68,37 +67,37 @@ class Range:
             yield replace(each, effect=replace(each.effect, p_no_change=p))
 
     def _compare(
-        self, history: History, column: Column, span: Moments, now: Moments, out: tuple[int, int]
+        self, history: History, column: Column, span: Moments, now: Moments, out: tuple[_Hits, _Hits]
     ) -> Finding:
-        rows = span.rows, now.rows
         tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
-        most = max(out)
-        effect = share_change(0, rows[0], most, rows[1], tolerance=tolerance)
+        most = max(out, key=lambda hits: hits[0] / hits[1])
+        effect = share_change(0, span.rows, *most, tolerance=tolerance)
+        below, above = (hits / rows for hits, rows in out)
         low, high = short(span.low), short(span.high)
         values = sampled.numbers(sampled.kept(history.now), column.name)
         parts = [
-            f"{percent(count / rows[1])} of rows {word} (to {short(end)})"
-            for count, word, end in (
-                (out[0], f"below {low}", now.low),
-                (out[1], f"above {high}", now.high),
+            f"{percent(share)} of rows {word} (to {short(end)})"
+            for share, word, end in (
+                (below, f"below {low}", now.low),
+                (above, f"above {high}", now.high),
             )
-            if count
+            if share
         ]
         return Finding(
             self.name,
             column.name,
             f"{column.name!r} left the range of the reference: {' and '.join(parts)}",
             effect,
-            Rows(*rows),
+            Rows(span.rows, now.rows),
             column=column.name,
-            needs_rows=needed(effect, most / rows[1]),
+            needs_rows=needed(effect, max(below, above)),
             evidence={
                 "minimum": describe.pair(span.low, now.low),
                 "maximum": describe.pair(span.high, now.high),
-                "share_below": out[0] / rows[1],
-                "share_above": out[1] / rows[1],
+                "share_below": below,
+                "share_above": above,
             },
-            shape=two_shares("outside", "inside", (0, sum(out)), rows),
+            shape=two_shares("outside", "inside", (0, most[0]), (span.rows, most[1])),
             examples=sampled.examples(
                 history.now, column.name, (values < span.low) | (values > span.high)
             ),
@@ -109,23 +108,27 @@ class Range:
         )
 
 
-def _outside(history: History, name: str, span: Moments, now: Moments) -> tuple[int, int]:
-    """Return the rows now below and above a range: from the sample, or from the outermost cells.
+_Hits = tuple[int, int]
+"""Rows outside, and the rows they were found among."""
 
-    A cell that the reference's end lies in may hold rows on both sides of it. The sample tells how
-    many of all rows lie outside; what it cannot resolve is bounded by the cells.
+
+def _outside(history: History, name: str, span: Moments, now: Moments) -> tuple[_Hits, _Hits]:
+    """Return the rows below and above a range: in the sample, or in the cells wholly outside.
+
+    The cell that holds the reference's end may hold rows on both sides of it, which only the sample
+    can tell apart; cells further out are counted in every row.
     """
     values, counts, rows = sampled.tallied(sampled.kept(history.now), name)
     cells = history.now.get(Histogram, name)
-    out = []
-    for outside, beyond, reached in (
+    sides = (
         (values < span.low, _beyond(cells, span.low, -1), now.low < span.low),
         (values > span.high, _beyond(cells, span.high, 1), now.high > span.high),
-    ):
-        share = float(counts[outside].sum()) / max(rows, 1)
-        exact = sampled.whole(sampled.kept(history.now))
-        seen = counts[outside].sum() if exact else round(share * now.rows)
-        out.append(int(max(seen, beyond, int(reached))))
+    )
+    out: list[_Hits] = []
+    for outside, beyond, reached in sides:
+        seen = int(counts[outside].sum()), max(rows, 1)
+        sure = max(beyond, int(reached)), now.rows
+        out.append(max(seen, sure, key=lambda hits: hits[0] / hits[1]))
     return out[0], out[1]
 
 
@@ -203,7 +206,7 @@ def _words(side: Profile, column: Column) -> _Words:
     sample = sampled.kept(side)
     if column.name not in sample.kept.column_names:
         return _Words((), 0, 0)
-    cells = to_text(sample.kept.column(column.name).combine_chunks())
+    cells = sampled.texts(sample, column.name)
     weights = sample.multiplicity * sampled.worth(sample)
     chosen = _stands_for_none(cells)
     words = tuple(sorted({str(word) for word in cells.filter(pa.array(chosen)).to_pylist()}))
@@ -218,9 +221,9 @@ def _stands_for_none(words: pa.Array) -> Any:
 
 
 def _examples(side: Profile, column: Column, words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    sample = sampled.kept(side).kept
-    if column.name not in sample.column_names:
+    sample = sampled.kept(side)
+    if column.name not in sample.kept.column_names:
         return ()
-    cells = to_text(sample.column(column.name).combine_chunks())
+    cells = sampled.texts(sample, column.name)
     chosen = np.asarray(pc.is_in(cells, value_set=pa.array(words, pa.string())), np.bool_)
     return sampled.examples(side, column.name, chosen)

@@ -1,4 +1,4 @@
-"""A reference with a time column, measured block by block in one pass: rows are routed by their time."""
+"""A reference with a time column, measured block by block in one pass: rows go where they belong."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -132,7 +133,16 @@ def reshape(array: pa.Array, kind: pa.DataType) -> pa.Array:
             indices = array.indices.cast(kind.index_type)
             return pa.DictionaryArray.from_arrays(indices, values, ordered=kind.ordered)
         array = array.dictionary_decode()
+    if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        array = _list(array)
     return array if array.type == kind else array.cast(kind, safe=False)
+
+
+def _list(array: pa.Array) -> pa.Array:
+    """Return a list view as a large list; Arrow's own cast makes broken offsets (26.0)."""
+    ends = np.cumsum(np.asarray(pc.list_value_length(array).fill_null(0)), dtype=np.int64)
+    offsets = pa.array(np.concatenate([[0], ends]), pa.int64())
+    return pa.LargeListArray.from_arrays(offsets, array.flatten(), mask=array.is_null())
 
 
 def project(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:

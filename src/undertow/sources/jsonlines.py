@@ -159,8 +159,11 @@ def _read(path: Path, line: int, block: bytes, types: Types | None) -> pa.Table:
         read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 16),
         parse_options=options,
     )
-    if not len(table.schema):
-        raise pa.ArrowInvalid(f"no columns from line {line} of {path}")
+    lines = block.count(b"\n")
+    if table.num_rows != lines:
+        lines = sum(1 for text in block.split(b"\n") if text.strip())
+    if not len(table.schema) or table.num_rows != lines:
+        raise pa.ArrowInvalid(f"not one object a line from line {line} of {path}")
     return table
 
 

@@ -4,7 +4,7 @@ A window of three hours on a Monday wobbles as three-hour windows on Mondays do.
 whole number of days before or after the current set where it is shorter than four days, a whole
 number of weeks where it is shorter than four weeks, as long as that leaves enough blocks; a longer
 window holds every hour and weekday about equally often. The next longer cycle is the open season:
-the blocks lie in all its phases, and can be compared within a phase once it came round often enough.
+blocks lie in all its phases, and can be compared within a phase once it came round often enough.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 CYCLES = (("day", DAY), ("week", 7 * DAY), ("year", round(365.2425 * DAY)))
 """The cycles of the calendar that data follow, in microseconds."""
+_SEASONS = {"day": "daily", "week": "weekly", "year": "yearly"}
 LEAST = 8
 """Blocks that can teach how far the next one may lie."""
 MOST = 60
@@ -115,7 +116,7 @@ class Layout:
         classes = max(round(period / step), 1)
         if period > length and not aligned:
             classes = period // length
-            step = period // classes
+            step = max(period // classes // tick * tick, length)
         layout = cls(current.low, length, step, (), span, dated, season, period, classes)
         first = -(-(reference.low - layout.anchor) // step)
         last = (reference.low + span - length - layout.anchor) // step
@@ -138,6 +139,18 @@ class Layout:
     def returns(self) -> float:
         """How many of its open season the reference holds."""
         return self.span / self.period if self.period else 0.0
+
+    @property
+    def short(self) -> str:
+        """Why the open season cannot be taught, "" where it came round often enough.
+
+        >>> Layout.of(Span(0, 729 * DAY), Span(730 * DAY, 759 * DAY)).short
+        '2 years cannot teach a yearly season'
+        """
+        if not self.season or self.returns >= RETURNS:
+            return ""
+        trend = " or a trend" if self.returns < 1.5 else ""
+        return f"{lasting(self.span)} cannot teach a {_SEASONS[self.season]} season{trend}"
 
     def phase(self, number: int) -> int:
         """Return the phase of the open season that a block lies in; the current set's is 0."""
@@ -197,18 +210,40 @@ def lasting(time: int, *, dated: bool = True) -> str:
     return f"{time / SECOND:,.0f} seconds"
 
 
-def limit(effects: NDArray[np.float64], chance: float) -> float:
+def worth(apart: NDArray[np.float64]) -> float:
+    """Return how many independent blocks these are worth, from their distances, in order of time.
+
+    Blocks near each other that are more alike than distant ones say the same thing twice: the sum of
+    the correlations up to the first that is not positive (Geyer 1992), the variogram in their place.
+
+    >>> alike = np.array([[0.0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]])
+    >>> worth(alike), round(worth(np.abs(np.subtract.outer(np.arange(40.0), np.arange(40.0)))))
+    (4.0, 3)
+    """
+    count = len(apart)
+    square = apart * apart
+    far = float(square.sum()) / (count * (count - 1))
+    total = 1.0
+    for lag in range(1, count):
+        alike = 1 - float(np.diagonal(square, lag).mean()) / far if far > 0 else 0.0
+        if alike <= 0:
+            break
+        total += 2 * alike
+    return count / total
+
+
+def limit(effects: NDArray[np.float64], chance: float, independent: float) -> float:
     """Return what the next of such effects exceeds with that chance: a prediction limit.
 
-    Mean plus Student's t times the spread, as for a normal (Whitmore 1986), and never below the
-    largest effect seen.
+    Mean plus Student's t times the spread, as for a normal, with as many degrees of freedom as there
+    are independent blocks; never below the largest effect seen.
 
-    >>> round(limit(np.array([0.02, 0.03, 0.04, 0.03] * 3), 0.002), 3)
+    >>> round(limit(np.array([0.02, 0.03, 0.04, 0.03] * 3), 0.002, 12), 3)
     0.058
     """
     from scipy.special import stdtrit
 
-    count = len(effects)
+    count = max(min(float(len(effects)), independent), 2.0)
     spread = float(effects.std(ddof=1)) * math.sqrt(1 + 1 / count)
     far = float(stdtrit(count - 1, 1 - chance))
     return max(float(effects.mean()) + far * spread, float(effects.max()))

@@ -14,6 +14,8 @@ from undertow.stats import divergence
 from undertow.stats.counts import Counts, Floats
 
 BARS = 36
+COARSE = 0.01
+"""Share of a side's rows above which a cell is drawn with the help of sampled values."""
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 
 
@@ -32,16 +34,55 @@ class Curve:
     heights: Floats
 
     @classmethod
-    def of(cls, edges: Floats, counts: Counts, low: float, high: float) -> Curve:
-        """Return the curve of counts (one more than edges) over values between low and high."""
+    def of(
+        cls,
+        edges: Floats,
+        counts: Counts,
+        low: float,
+        high: float,
+        *,
+        values: Floats | None = None,
+        weights: Counts | None = None,
+    ) -> Curve:
+        """Return the curve of counts (one more than edges) over values between low and high.
+
+        A cell that holds much of this side (its values lie where the reference had few) is drawn
+        with the help of sampled `values` and their `weights`.
+        """
         total = max(int(counts.sum()), 1)
         heights = np.concatenate([[0.0], counts.cumsum() / total])
-        ends = [min([low, *edges[:1]]), *edges, max([high, *edges[-1:]])]
-        return cls(np.maximum.accumulate(np.asarray(ends, np.float64)), heights)
+        ends = np.asarray([low, *np.clip(edges, low, high), high], np.float64)
+        ends = np.maximum.accumulate(ends)
+        if values is None or weights is None or not len(values):
+            return cls(ends, heights)
+        knots, rises = [ends[:1]], [heights[:1]]
+        for cell in range(len(counts)):
+            left, right = ends[cell], ends[cell + 1]
+            if counts[cell] > COARSE * total and np.nextafter(left, np.inf) < right:
+                inside = (values > left) & (values <= right)
+                steps, where = np.unique(values[inside], return_inverse=True)
+                if len(steps):
+                    share = np.bincount(where, weights=weights[inside]).cumsum()
+                    up = heights[cell] + (heights[cell + 1] - heights[cell]) * share / share[-1]
+                    before = np.concatenate([heights[cell : cell + 1], up[:-1]])
+                    knots.append(np.stack([np.nextafter(steps, -np.inf), steps], 1).ravel())
+                    rises.append(np.stack([before, up], 1).ravel())
+            knots.append(ends[cell + 1 : cell + 2])
+            rises.append(heights[cell + 1 : cell + 2])
+        return cls(np.concatenate(knots), np.concatenate(rises))
 
     def share_below(self, value: float) -> float:
         """Return the share of rows at or below a value."""
-        return float(np.interp(value, self.knots, self.heights))
+        spot = int(np.searchsorted(self.knots, value, side="right"))
+        if spot == 0:
+            return 0.0
+        if spot == len(self.knots):
+            return float(self.heights[-1])
+        left, right = self.knots[spot - 1], self.knots[spot]
+        low, high = self.heights[spot - 1], self.heights[spot]
+        width = right - left
+        part = (value - left) / width if 0 < width < math.inf else 0.0
+        return float(low + (high - low) * part)
 
     def quantile(self, share: float) -> float:
         """Return the value below which this share of the rows lies."""
@@ -49,7 +90,8 @@ class Curve:
         spot = min(max(spot, 1), len(self.heights) - 1)
         low, high = self.heights[spot - 1], self.heights[spot]
         left, right = self.knots[spot - 1], self.knots[spot]
-        if not math.isfinite(right - left) or high <= low:
+        single = np.nextafter(left, np.inf) >= right
+        if single or not math.isfinite(right - left) or high <= low:
             return float(right)
         return float(left + (right - left) * (share - low) / (high - low))
 

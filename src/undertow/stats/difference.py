@@ -9,7 +9,7 @@ import numpy as np
 from undertow.core.errors import DataError
 from undertow.core.verdict import Effect, check_tolerance
 from undertow.stats.exact import log_tail
-from undertow.stats.score import Z, arms, normal_tail
+from undertow.stats.score import SEEN, Z, arms, normal_tail
 
 
 def magnitude(low: float, high: float) -> tuple[float, float]:
@@ -85,7 +85,7 @@ def proportion_difference(
     low, high = magnitude(p - q - float(down), p - q + float(up))
     both = hits_reference + hits_current
     tail = float(np.exp(log_tail(hits_reference, both, rows_reference, rows_current)))
-    return Effect(name, abs(p - q), low, high, tolerance, tail)
+    return Effect(name, abs(p - q), low if tail <= SEEN else 0.0, high, tolerance, tail)
 
 
 def check_hits(hits: int, rows: int) -> None:

@@ -54,6 +54,11 @@ def numbers(sample: RowSample, column: str) -> Floats:
     return to_floats(sample.kept.column(column).combine_chunks())
 
 
+def texts(sample: RowSample, column: str) -> pa.Array:
+    """Return a column of the sampled rows as strings, null where missing."""
+    return to_text(sample.kept.column(column).combine_chunks())
+
+
 def tallied(sample: RowSample, column: str) -> tuple[Floats, Counts, int]:
     """Return the distinct finite values, the rows of each, and all rows with a finite value.
 
@@ -74,7 +79,9 @@ def examples(
     table = kept(profile).kept
     if column not in table.column_names:
         return ()
-    picked = np.arange(min(most, table.num_rows)) if chosen is None else np.flatnonzero(chosen)[:most]
+    picked = (
+        np.arange(min(most, table.num_rows)) if chosen is None else np.flatnonzero(chosen)[:most]
+    )
     ids = [each.name for each in profile.schema.of(role=(Role.ID, Role.TIME))]
     names = [name for name in dict.fromkeys([*ids, column]) if name in table.column_names]
     rows = table.select(names).take(pa.array(picked, pa.int64()))

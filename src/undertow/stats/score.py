@@ -11,12 +11,20 @@ from undertow.stats.counts import Floats
 
 Z = 1.959963984540054
 """Two-sided 95% of the normal distribution."""
+SEEN = 0.05
+"""A lower limit above 0 also needs evidence this strong against "no change"."""
+
+
+FEW = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
+LEAST = np.array([0.0, 0.0513, 0.3554, 0.8177, 1.56])
+"""Lower limits of a Poisson mean for so few hits, where Wilson's limit is too high."""
 
 
 def limits(hits: npt.ArrayLike, rows: npt.ArrayLike, z: float = Z) -> tuple[Floats, Floats]:
     """Return Wilson's lower and upper limit of a share; `rows` must be above 0.
 
-    Wilson (1927), Probable inference, the law of succession, and statistical inference.
+    Wilson (1927), Probable inference, the law of succession, and statistical inference; for one to
+    three hits the limit is lowered as Brown, Cai and DasGupta (2001) advise.
 
     >>> [round(float(x), 4) for x in limits(0, 30)]
     [0.0, 0.1135]
@@ -28,7 +36,14 @@ def limits(hits: npt.ArrayLike, rows: npt.ArrayLike, z: float = Z) -> tuple[Floa
     half = np.sqrt(np.maximum(share * (1 - share) * weight + weight * weight / 4, 0.0))
     low = np.maximum((centre - half) / (1 + weight), 0.0)
     high = np.minimum((centre + half) / (1 + weight), 1.0)
+    low, high = _lowered(low, share * rows, rows), 1 - _lowered(1 - high, (1 - share) * rows, rows)
     return np.where(share <= 0, 0.0, low), np.where(share >= 1, 1.0, high)
+
+
+def _lowered(low: Floats, hits: Floats, rows: Floats) -> Floats:
+    """Return the lower limit, no higher than few hits allow."""
+    lowered: Floats = np.where(hits < 4, np.minimum(low, np.interp(hits, FEW, LEAST) / rows), low)
+    return lowered
 
 
 def arms(

@@ -15,7 +15,7 @@ from undertow.core.verdict import Effect, check_tolerance
 from undertow.stats.counts import Counts, Floats, halves, paired, stream, swapped
 from undertow.stats.difference import check_hits, magnitude
 from undertow.stats.exact import log_tail, smallest_p
-from undertow.stats.score import limits
+from undertow.stats.score import SEEN, limits
 
 SPLITS = 6
 CANDIDATES = 4_096
@@ -71,6 +71,7 @@ def share_change(
     low, high = magnitude(moved - float(down), moved + float(up))
     both = hits_reference + hits_current
     tail = float(np.exp(log_tail(hits_reference, both, rows_reference, rows_current)))
+    low = low if tail <= SEEN else 0.0
     return Effect("cohens_h", abs(moved), low, high, tolerance, tail)
 
 
@@ -100,7 +101,9 @@ def largest_share_change(
     check_hits(int(theirs.sum()), all_theirs)
     if not all_ours or not all_theirs or not ours.size:
         return -1, Effect("cohens_h", math.nan, math.nan, math.nan, tolerance, 1.0)
-    if swapped(np.append(ours, all_ours - ours.sum()), np.append(theirs, all_theirs - theirs.sum())):
+    if swapped(
+        np.append(ours, all_ours - ours.sum()), np.append(theirs, all_theirs - theirs.sum())
+    ):
         ours, theirs, all_ours, all_theirs = theirs, ours, all_theirs, all_ours
     return _largest(ours, all_ours, theirs, all_theirs, tolerance)
 
@@ -109,22 +112,20 @@ def _largest(
     ours: Counts, rows: int, theirs: Counts, other_rows: int, tolerance: float
 ) -> tuple[int, Effect]:
     both = ours + theirs
+    held = np.flatnonzero(both)
     moved = angle(ours / rows) - angle(theirs / other_rows)
     index = int(np.round(np.abs(moved), 12).argmax())
-    sign = 1.0 if moved[index] > 0 else -1.0
-    down, up = _arms(ours[index], rows, theirs[index], other_rows)
-    beneath, above = (float(down), float(up)) if sign > 0 else (float(up), float(down))
-    plug_in = float(abs(moved[index]))
-    held = np.flatnonzero(both)
-    tested, total = ours[held], both[held]
-    if total.sum() < rows + other_rows:
-        tested = np.append(tested, rows - tested.sum())
-        total = np.append(total, rows + other_rows - total.sum())
-    evidence = smallest_p(tested, total, rows, other_rows)
-    able = angle(both[held] / min(rows, other_rows)) >= tolerance / 4
-    close = held[able][np.argsort(-both[held][able], kind="stable")[:CANDIDATES]]
-    low = _cross_fitted(ours[close], rows, theirs[close], other_rows) - beneath
-    return index, Effect("cohens_h", plug_in, low, plug_in + above, tolerance, evidence)
+    down, up = _arms(ours[held], rows, theirs[held], other_rows)
+    high = float(np.maximum(moved[held] + up, down - moved[held]).max())
+    evidence = smallest_p(ours[held], both[held], rows, other_rows)
+    low = 0.0
+    if evidence <= SEEN:
+        able = angle(both[held] / min(rows, other_rows)) >= tolerance / 4
+        close = held[able][np.argsort(-both[held][able], kind="stable")[:CANDIDATES]]
+        at = int(np.searchsorted(held, index))
+        beneath = float(down[at] if moved[index] > 0 else up[at])
+        low = _cross_fitted(ours[close], rows, theirs[close], other_rows) - beneath
+    return index, Effect("cohens_h", float(abs(moved[index])), low, high, tolerance, evidence)
 
 
 def _cross_fitted(ours: Counts, rows: int, theirs: Counts, other_rows: int) -> float:

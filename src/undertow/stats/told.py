@@ -19,7 +19,9 @@ def needed(effect: Effect, share: float) -> int | None:
     return needs_rows("cohens_h", effect.tolerance, share=share)
 
 
-def two_shares(name: str, rest: str, hits: tuple[int, int], rows: tuple[int, int]) -> Mapping[str, Any]:
+def two_shares(
+    name: str, rest: str, hits: tuple[int, int], rows: tuple[int, int]
+) -> Mapping[str, Any]:
     """Return what a chart of one share and of the rest draws.
 
     >>> [bar["value"] for bar in two_shares("missing", "present", (1, 5), (10, 10))["rows"]]

@@ -18,15 +18,13 @@ from undertow.core.verdict import Effect, check_tolerance
 from undertow.stats.counts import Counts, Floats, paired, tallied
 from undertow.stats.exact import log_factorial, smallest_p
 from undertow.stats.folded import NULL, spread_limit, unfold
-from undertow.stats.score import Z, arms, normal_tail, unseen
+from undertow.stats.score import SEEN, Z, arms, normal_tail, unseen
 
 RESOLVED = 2.0
 """Rows that a category must be expected to have on the smaller side to stand on its own."""
 TINY = 1e-12
 LOUD = (1.5, 3.0)
 """Standard errors from which a category is trusted on its own, by the second and third rule."""
-SEEN = 0.05
-"""A lower limit above 0 also needs evidence this strong against "no change"."""
 BEST = 2.128
 """Standard errors of the lower limit, 1.96 corrected for its being the best of three."""
 NOISY = 0.25

@@ -27,10 +27,10 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Sums over the rows that have both numbers, and counts by (bin of the label, bin of the error).
+    """Sums over the rows that have both numbers, and counts by (bin of label, bin of error).
 
-    An error is prediction minus label. `rows` counts every row. Without edges the two columns do not
-    read as numbers that can be compared, and nothing is counted but rows.
+    An error is prediction minus label. `rows` counts every row. Without edges the two columns do
+    not read as numbers that can be compared, and nothing is counted but rows.
 
     >>> said = Values(Column("p", Kind.NUMBER, Role.PREDICTION), pa.array([1.0, 2.0, 5.0]))
     >>> true = Values(Column("y", Kind.NUMBER, Role.LABEL), pa.array([1.0, 4.0, None]))
@@ -74,13 +74,11 @@ class Errors:
             error = said_numbers - numbers
         derived = {"error": pa.array(error), "absolute": pa.array(np.abs(error))}
         wide = replace(survey, sample=survey.sample.select([true.name])).along(derived)
-        moments = [
-            Moments.fit(wide, Column(name, Kind.NUMBER))
-            for name in ("error", "absolute", true.name)
-        ]
+        made = [Moments.fit(wide, Column(name, Kind.NUMBER)) for name in (*derived, true.name)]
         labels = np.sort(numbers[both])
         cuts = quantiles(labels, np.ones(len(labels), np.int64), LABELS)
-        return cls(_edges(np.abs(error[both]), labels), tuple(cuts.tolist()), 0, 0, 0, *moments)
+        edges = _edges(np.abs(error[both]), labels)
+        return cls(edges, tuple(cuts.tolist()), 0, 0, 0, made[0], made[1], made[2])
 
     @property
     def usable(self) -> bool:
@@ -190,7 +188,10 @@ class Errors:
         shape = len(edges[1]) + 1, len(edges[0]) + 1
         if counts.size != shape[0] * shape[1] or (counts < 0).any() or counts.sum() != sums[0].rows:
             raise ValueError("a table of errors counts every judged row once")
-        return cls(edges[0], edges[1], *numbers, *sums, counts.reshape(shape))
+        rows, unlabelled, unpredicted = numbers
+        error, absolute, label = sums
+        table = counts.reshape(shape)
+        return cls(edges[0], edges[1], rows, unlabelled, unpredicted, error, absolute, label, table)
 
 
 def _roles(columns: tuple[Column, ...] | list[Column]) -> tuple[Column, Column]:

@@ -301,5 +301,5 @@ def _named(names: dict[int, str]) -> dict[str, Any]:
 
 
 def _total(where: NDArray[np.intp], numbers: Floats, cells: int) -> NDArray[np.int64]:
-    """Return the sum of numbers between 0 and 1 in each cell, in whole steps: exact in any order."""
+    """Return the sum in each cell of numbers between 0 and 1, in whole steps: always exact."""
     return np.bincount(where, np.rint(numbers * SCORE_STEPS), cells).astype(np.int64)

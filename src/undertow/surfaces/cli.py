@@ -6,8 +6,12 @@ Slow libraries are imported by the command that needs them, so that `undertow --
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -68,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but a debugger's wish shows a traceback."""
     debug = os.environ.get("UNDERTOW_DEBUG") == "1"
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        with _stoppable():
+            return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         note("stopped")
         return INTERRUPTED
@@ -95,6 +100,33 @@ def _run(args: list[str]) -> int:
         outcome = leave.exit_code
     deliver(sys.stdout, "")
     return outcome if isinstance(outcome, int) else 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Say Ctrl-C again where Python had to drop it: in a callback no exception can leave."""
+    hook = sys.unraisablehook
+
+    def again(dropped: Any) -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            hook(dropped)
+            return
+        timer = threading.Timer(0.05, _interrupt)
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes the main thread from what it waits for, too
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _usage(error: click.ClickException) -> str:

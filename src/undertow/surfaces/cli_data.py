@@ -43,20 +43,19 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
         _apart(verified(out, "--out"), [data, *([like] if like is not None else [])])
     elif sys.stdout.isatty():
         raise click.UsageError("a profile is no text; give -o FILE, or send it into a pipe")
-    from undertow.config import write_file
     from undertow.loop import profile as summarise
+    from undertow.loop import save
     from undertow.surfaces.progress import Progress
 
     with Progress(sys.stderr, quiet=quiet) as progress:
         made = summarise(data, **options, progress=progress)
+    if out != STDOUT:
+        save(made, out)
+        return 0
     with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
         saved = Path(folder) / "profile"
-        made.save(saved)
-        payload = saved.read_bytes()
-    if out == STDOUT:
-        deliver(sys.stdout, payload)
-    else:
-        write_file(out, payload)
+        save(made, saved)
+        deliver(sys.stdout, saved.read_bytes())
     return 0
 
 
@@ -64,6 +63,7 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
 @click.argument("data")
 @option("-o", "--out", default=STDOUT, metavar="FILE", help="Where it goes.  [default: -]")
 @column_options
+@where_option
 def schema(data: str, out: str, **given: Any) -> int:
     """Write how the columns of DATA are read, as a small TOML file to look at and edit.
 

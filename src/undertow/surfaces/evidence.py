@@ -49,7 +49,8 @@ def tables(evidence: Mapping[str, Any]) -> Evidence:
         if isinstance(value, Mapping):
             found.pairs.append((name, say(value["reference"]), say(value["current"])))
         else:
-            found.singles.append((name, say(value)))
+            tiny = name.endswith(" p") and value == 0  # a p-value is never nought
+            found.singles.append((name, "under 1e-300" if tiny else say(value)))
     return found
 
 
@@ -101,4 +102,4 @@ def _number(value: float) -> str:
         return f"{value:,}" if abs(value) < 10**15 else f"about 1e{len(str(abs(value))) - 1}"
     if math.isfinite(value) and 1e4 <= abs(value) < 1e15:
         return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:,.4g}"

@@ -47,11 +47,13 @@ def render(report: Report, *, full: int = 60, listed: int = 200, steady: int = 2
     outgrow `BUDGET`; `listed` get a line in the table, and so do `steady` of the steady ones. The
     page says what it leaves out.
     """
-    page = ""
-    for most in dict.fromkeys((full, full * 2 // 3, full // 2, full // 3, full // 6)):
-        page = _page(report, max(most, 0), max(listed, 0), max(steady, 0))
-        if len(page) <= BUDGET:
+    full, listed, steady = max(full, 0), max(listed, 0), max(steady, 0)
+    page = _page(report, full, listed, steady)
+    for _ in range(4):
+        if len(page) <= BUDGET or full == 0:
             break
+        full = int(0.97 * full * BUDGET / len(page))
+        page = _page(report, full, listed, steady)
     return page
 
 
@@ -211,8 +213,8 @@ def _rules(report: Report) -> list[tuple[Verdict, str]]:
     share = max(report.comparisons, 1)
     sure, likely = min(CHANGED_P, CHANGED_FAMILY / share), WATCH_FAMILY / share
     changed = (
-        f"No change at all is rejected (p at most {sure:.2g}) and the whole 95% interval lies beyond"
-        " the tolerance. A fact, such as a column that is gone, needs no interval."
+        f"No change at all is rejected (p at most {sure:.2g}) and the whole 95% interval lies"
+        " beyond the tolerance. A fact, such as a column that is gone, needs no interval."
     )
     watch = (
         f"No change at all is rejected (p at most {likely:.2g}) and the size exceeds the tolerance."

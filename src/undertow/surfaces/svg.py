@@ -13,7 +13,7 @@ from undertow.core.verdict import Effect, Verdict
 from undertow.surfaces.safe import safe
 from undertow.surfaces.viz.bars import shares, shares_spark, words
 from undertow.surfaces.viz.dots import calibration, metric, metric_spark
-from undertow.surfaces.viz.histogram import histogram, histogram_spark
+from undertow.surfaces.viz.histogram import even, histogram, histogram_spark
 from undertow.surfaces.viz.marks import Drawing, Shape, point
 
 _CHARTS: dict[str, Callable[[Shape], Drawing | None]] = {
@@ -29,7 +29,7 @@ _SPARKS: dict[str, Callable[[Shape], Drawing | None]] = {
     "metric": metric_spark,
 }
 _CAPTIONS = {
-    "histogram": "Share of rows; dotted lines are the medians",
+    "histogram": "Share of rows in each bin; dotted lines are the medians",
     "shares": "Change of share in percentage points, with its 95% interval",
     "words": "Words by how much they set the texts apart; uses per 10,000 texts",
     "calibration": "Share right at each confidence, with its 95% interval; rows beneath",
@@ -105,8 +105,11 @@ def size_bar(
 
 def caption(shape: Shape | None) -> str:
     """Return how to read the chart of a shape, in a few words; nothing where none is drawn."""
-    form = shape.get("form") if isinstance(shape, Mapping) else None
-    return _CAPTIONS.get(form, "") if isinstance(form, str) else ""
+    if not isinstance(shape, Mapping) or not isinstance(form := shape.get("form"), str):
+        return ""
+    if form == "histogram" and not even(shape):
+        return "The area is the share of rows; dotted lines are the medians"
+    return _CAPTIONS.get(form, "")
 
 
 def _draw(family: Mapping[str, Callable[[Shape], Drawing | None]], shape: object) -> Drawing | None:

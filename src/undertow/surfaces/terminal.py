@@ -309,9 +309,10 @@ class _Page:
             return
         yield self._text(("", ""))
         for number, entry in enumerate(entries):
-            for index, line in enumerate(self._fold(entry, self.width - 9, 6)):
+            for index, line in enumerate(self._fold(entry, self.width - 11, 6)):
                 label = title if number == 0 and index == 0 else ""
-                yield self._text((f"{label:9}", "bold" if style == "" else style), (line, style))
+                indent = "  " if index else ""
+                yield self._text((f"{label:9}", style or "bold"), (indent + line, style))
 
     def _text(self, *parts: tuple[str, str]) -> Text:
         from rich.text import Text

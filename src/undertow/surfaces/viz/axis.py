@@ -75,7 +75,7 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[list[float], list[st
 _STEPS = [60.0 * each for each in (1, 5, 15, 30, 60, 180, 360, 720)] + [
     86_400.0 * each for each in (1, 2, 7, 14)
 ]
-_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200)
+_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 2400, 6000, 12000)
 
 
 def date_ticks(low: float, high: float, about: int = 4) -> tuple[list[float], list[str]]:

@@ -105,6 +105,12 @@ def histogram_spark(shape: Shape) -> Drawing | None:
     return width, height, f'<path class="ref" d="{area}"/><path class="cur" d="{curve}"/>', ""
 
 
+def even(shape: Shape) -> bool:
+    """Tell whether the bins are equally wide, so that their height is the share of rows."""
+    bins = _read(shape)
+    return bins is None or bins.even
+
+
 def _read(shape: Shape) -> Bins | None:
     edges, sides = _numbers(shape.get("edges")), []
     for side in ("reference", "current"):

@@ -1,0 +1,1 @@
+"""Rich column -> plain columns, fitted on the reference: one kind a file."""

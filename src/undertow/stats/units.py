@@ -1,0 +1,186 @@
+"""Which change of unit or scale turns one set of numbers into another.
+
+Every candidate is a function of the old value. A candidate fits where the old values, converted, have
+the distribution of the new ones; it is only told where it fits far better than no conversion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertow.stats.counts import Counts, Floats
+
+#: Factors that units differ by, the commonest first, with what each looks like from old to new.
+FACTORS: dict[float, tuple[str, str]] = {
+    1000: ("kilo-units to units (kg to g, s to ms)", "units to kilo-units (g to kg, ms to s)"),
+    100: ("shares to percent, or units to cents", "percent to shares, or cents to units"),
+    10: ("a decimal point one place to the right", "a decimal point one place to the left"),
+    1e6: ("units to millionths (s to µs)", "units to millions (µs to s)"),
+    60: ("minutes to seconds, or hours to minutes", "seconds to minutes, or minutes to hours"),
+    3600: ("hours to seconds", "seconds to hours"),
+    24: ("days to hours", "hours to days"),
+    1024: ("KiB to bytes, or MiB to KiB", "bytes to KiB, or KiB to MiB"),
+    1024**2: ("MiB to bytes", "bytes to MiB"),
+    1e9: ("units to billionths (s to ns)", "units to billions (ns to s)"),
+    86_400: ("days to seconds", "seconds to days"),
+    12: ("years to months, or feet to inches", "months to years, or inches to feet"),
+    7: ("weeks to days", "days to weeks"),
+    8: ("bytes to bits", "bits to bytes"),
+    2.54: ("inches to centimetres", "centimetres to inches"),
+    25.4: ("inches to millimetres", "millimetres to inches"),
+    3.28084: ("metres to feet", "feet to metres"),
+    1.609344: ("miles to kilometres", "kilometres to miles"),
+    2.2046226: ("kilograms to pounds", "pounds to kilograms"),
+    28.349523: ("ounces to grams", "grams to ounces"),
+    3.6: ("metres a second to kilometres an hour", "kilometres an hour to metres a second"),
+    4.184: ("kilocalories to kilojoules", "kilojoules to kilocalories"),
+    3.785412: ("gallons to litres", "litres to gallons"),
+    57.29578: ("radians to degrees", "degrees to radians"),
+}
+POINTS = (0.1, 0.25, 0.5, 0.75, 0.9)
+NEAR = 0.25
+"""A candidate whose quantiles lie further off than this share of the spread is not looked at."""
+LEAST_ROWS = 30
+LEAST_VALUES = 5
+SLACK = 0.05
+"""What may be left over beside noise: rounding, and a little honest drift."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A change of unit: what it looks like, how to say it, how to undo it, and the conversion."""
+
+    cause: str
+    says: str
+    undo: str
+    convert: Callable[[Floats], Floats]
+    factor: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The likeliest change of unit, and the largest gap that is left once it is undone."""
+
+    unit: Unit
+    residual: float
+    converted: Floats
+
+
+def likeliest(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap: float) -> Fit | None:
+    """Return the change of unit that turns old values into new ones, or None where none does.
+
+    `gap` is the gap there is between both as they stand; what is left must be less than half of it.
+    The values are distinct and finite, each with its rows.
+
+    >>> old, rows = np.arange(50.0) + 20, np.full(50, 4)
+    >>> likeliest(old, rows, old * 1000, rows, 1.0).unit.cause
+    'kilo-units to units (kg to g, s to ms)'
+    >>> likeliest(old, rows, old * 1.1, rows, 0.2) is None
+    True
+    """
+    short = min(int(old_rows.sum()), int(new_rows.sum())) < LEAST_ROWS
+    if short or min(len(old), len(new)) < LEAST_VALUES:
+        return None
+    noise = math.sqrt(1 / old_rows.sum() + 1 / new_rows.sum())
+    goal = at_points(new, new_rows)
+    spread = float(goal[-1] - goal[0]) or float(np.ptp(new))
+    fits: list[Fit] = []
+    for unit in candidates(old, old_rows):
+        with np.errstate(all="ignore"):
+            converted = unit.convert(old)
+        if not np.isfinite(converted).all():
+            continue
+        if np.abs(at_points(converted, old_rows) - goal).max() > NEAR * spread:
+            continue
+        left = largest_gap(converted, old_rows, new, new_rows)
+        close = left <= min(1.36 * noise + SLACK, gap / 2)
+        if close and _precise(unit, old, old_rows, new, new_rows):
+            fits.append(Fit(unit, left, converted))
+    if not fits:
+        return None
+    best = min(fit.residual for fit in fits)
+    return next(fit for fit in fits if fit.residual <= best + noise / 2)
+
+
+def candidates(old: Floats, rows: Counts) -> Iterator[Unit]:
+    """Yield every change of unit that can be applied to these values, the commonest first."""
+    for factor, (up, down) in FACTORS.items():
+        times = f"{factor:,.7g} times"
+        yield Unit(up, f"{times} larger", f"divide by {factor:.7g}", lambda x, f=factor: x * f, factor)
+        yield Unit(down, f"{times} smaller", f"multiply by {factor:.7g}", lambda x, f=factor: x / f, 1 / factor)
+    yield Unit("the sign turned", "of the other sign", "multiply by -1", lambda x: -x)
+    celsius = ("Celsius to Fahrenheit", "1.8 times plus 32", "subtract 32 and divide by 1.8")
+    yield Unit(*celsius, lambda x: 1.8 * x + 32)
+    fahrenheit = ("Fahrenheit to Celsius", "less 32 and divided by 1.8", "multiply by 1.8 and add 32")
+    yield Unit(*fahrenheit, lambda x: (x - 32) / 1.8)
+    yield Unit("Celsius to Kelvin", "273.15 higher", "subtract 273.15", lambda x: x + 273.15)
+    yield Unit("Kelvin to Celsius", "273.15 lower", "add 273.15", lambda x: x - 273.15)
+    if old.min() >= 1 and old.max() <= 5 and (old == np.rint(old)).all():
+        stars = ("ratings of 1 to 5 on a scale of 1 to 10", "doubled", "divide by 2")
+        yield Unit(*stars, lambda x: 2 * x, 2)
+    if old.min() >= 1 and old.max() <= 10 and (old == np.rint(old)).all():
+        stars = ("ratings of 1 to 10 on a scale of 1 to 5", "halved", "multiply by 2")
+        yield Unit(*stars, lambda x: np.ceil(x / 2))
+    yield from _curved(old)
+    mean = float((old * rows).sum() / rows.sum())
+    std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
+    if std > 0:
+        standard = ("standardised values", "standardised (mean 0, spread 1)", "standardise on one side only")
+        yield Unit(*standard, lambda x: (x - mean) / std)
+        low, width = float(old.min()), float(np.ptp(old))
+        scaled = ("values scaled to between 0 and 1", "scaled to 0-1", "scale on one side only")
+        yield Unit(*scaled, lambda x: (x - low) / width)
+
+
+def _curved(old: Floats) -> Iterator[Unit]:
+    logs = {"natural": (np.log, np.exp), "base 10": (np.log10, lambda x: np.power(10.0, x))}
+    if old.min() > 0:
+        for name, (log, _) in logs.items():
+            yield Unit(f"the logarithm ({name})", f"their own logarithm ({name})", "take it back", log)
+    if old.min() >= 0:
+        said = ("log(1 + value)", "log(1 + value)", "subtract 1 from the exponential")
+        yield Unit(*said, np.log1p)
+    if old.max() < 300:
+        for name, (_, power) in logs.items():
+            cause = f"the logarithm ({name}) is no longer taken"
+            yield Unit(cause, "no longer logarithms", "take the logarithm", power)
+        yield Unit("log(1 + value) is no longer taken", "no longer logarithms", "take log(1 + value)", np.expm1)
+
+
+def _precise(unit: Unit, old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> bool:
+    """Tell whether a factor is hit so closely that honest growth would hardly hit it by chance."""
+    if not unit.factor:
+        return True
+    sides = at_points(old, old_rows), at_points(new, new_rows)
+    sure = np.abs(sides[0]) > 0.05 * np.abs(sides[0]).max()
+    ratio = float(np.median(sides[1][sure] / sides[0][sure]))
+    size = max(unit.factor, 1 / unit.factor)
+    return abs(ratio / unit.factor - 1) <= (0.1 if size >= 5 else 0.02)
+
+
+def at_points(values: Floats, rows: Counts) -> Floats:
+    """Return five quantiles of values with rows."""
+    order = np.argsort(values, kind="stable")
+    running = np.cumsum(rows[order])
+    spots = np.searchsorted(running, np.array(POINTS) * running[-1], side="left")
+    return np.asarray(values[order][np.minimum(spots, len(values) - 1)])
+
+
+def largest_gap(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> float:
+    """Return the largest gap between two distribution functions, equal up to rounding taken as equal.
+
+    >>> largest_gap(np.array([1.0, 2.0]), np.array([1, 1]), np.array([2.0]), np.array([2]))
+    0.5
+    """
+    both = np.concatenate([old, new])
+    width = float(np.ptp(both)) or 1.0
+    steps = np.rint((both - both.min()) / (1e-7 * width)).astype(np.int64)
+    found, spots = np.unique(steps, return_inverse=True)
+    spots = spots.ravel()
+    ours = np.bincount(spots[: len(old)], old_rows, minlength=len(found)).cumsum() / old_rows.sum()
+    theirs = np.bincount(spots[len(old) :], new_rows, minlength=len(found)).cumsum() / new_rows.sum()
+    return float(np.abs(ours - theirs).max())
