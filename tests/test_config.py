@@ -36,7 +36,7 @@ COLUMNS = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(COLUMNS, min_size=1, max_size=6, unique_by=lambda column: column.name))
 def test_any_schema_comes_back(tmp_path_factory, columns):
     """A schema of any column names, kinds, roles and reasons is read as it was written."""
@@ -46,6 +46,7 @@ def test_any_schema_comes_back(tmp_path_factory, columns):
     assert back == [(column.name, column.kind, column.role) for column in columns]
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_quoted_text_is_one_line_of_plain_characters(text):
     """A quoted string comes back from the standard library's reader, and holds no line break."""
@@ -149,7 +150,7 @@ DATES = st.dates(dt.date(2000, 1, 1), dt.date(2100, 1, 1)).map(dt.date.isoformat
 REASONS = TEXT.filter(str.strip)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.builds(Acceptance, KEYS, DATES, REASONS), min_size=1, max_size=5), st.data())
 def test_any_acceptances_come_back(tmp_path_factory, listed, data):
     """After any writes the file holds the last entry of each key, in the order keys first came."""

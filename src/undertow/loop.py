@@ -6,6 +6,7 @@ the answers together.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from undertow.core.finding import Finding
 from undertow.core.profile import Profile
 from undertow.core.report import Report, Source
 from undertow.core.schema import Kind, Role, Schema
+from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
 from undertow.observe.declare import Declared, roles
@@ -140,6 +142,40 @@ class Loop:
             notes=notes,
         )
 
+    def skew(self, sets: Mapping[str, Any], *, where: str | None = None) -> Report:
+        """Compare named sets pairwise under the first one's plan, all findings judged together."""
+        if len(sets) < 2:
+            raise UsageError("skew compares sets: give two or more, each with a name")
+        if self.auto:
+            raise UsageError("--tolerance auto learns from one set over time; give skew a number")
+        rows = {name: _opened(data, where) for name, data in sets.items()}
+        for name, side in rows.items():
+            if isinstance(side, Profile):
+                raise UsageError(f"{name}: a saved profile holds no rows to compare; give the data")
+        (first, *others), checks = sets, plugins.checks()
+        asked = (*checks, *pair_checks(first, others[0]))
+        lenses = plugins.lenses()
+        plan = measure.fit(_rows(rows[first]), self.declared, asked, lenses, self._tick(first))
+        seen = {first: plan}
+        for name in others:
+            seen[name] = measure.measure(_rows(rows[name]), plan, self._tick(name))
+        self._known_tolerances(plan.all_columns)
+        findings = [
+            replace(found, subject=f"{one}→{other}: {found.subject}")
+            for one, other in itertools.combinations(sets, 2)
+            for check in (*checks, *pair_checks(one, other))
+            for found in check(History(seen[one], seen[other], tolerances=self.tolerances))
+        ]
+        named = {name: f"{name}={side.source}" for name, side in seen.items()}
+        counted = sum(seen[name].rows for name in others)
+        digest = seen[others[0]].digest if len(others) == 1 else None
+        return Report.of(
+            Source(named[first], plan.rows, plan.digest),
+            Source(", ".join(named[name] for name in others), counted, digest),
+            findings,
+            columns=plan.schema,
+        )
+
     def profile(self, data: Any, *, like: Any = None, where: str | None = None) -> Profile:
         """Return the profile of some rows: their own plan, or the plan of `like`."""
         dataset = _opened(data, where)
@@ -205,6 +241,7 @@ class Loop:
 
     def _known_tolerances(self, schema: Schema) -> None:
         known = {*schema.names, *(check.name for check in plugins.checks()), *_FAMILIES, "*"}
+        known |= {check.name for check in pair_checks("", "")}
         for name in (*self.tolerances, *sorted(self.auto)):
             if name not in known:
                 raise UsageError(f"tolerance for {name!r}: no such column{did_you_mean(name, known)}")
@@ -259,6 +296,20 @@ def check(
     )
 
 
+def skew(
+    sets: Mapping[str, Any], *, where: str | None = None, **options: Unpack[Options]
+) -> Report:
+    """Compare named sets pairwise: where they differ, which rows they share, what tells them apart.
+
+    >>> import pyarrow as pa
+    >>> train = pa.table({"x": [float(n) for n in range(900)]})
+    >>> test = pa.table({"x": [float(n) for n in range(880, 1780)]})
+    >>> print(skew({"train": train, "test": test})["train→test: rows"].says)
+    20 of 900 rows of test (2.2%) are also in train
+    """
+    return Loop.of(**options).skew(sets, where=where)
+
+
 def profile(
     data: Any, *, like: Any = None, where: str | None = None, **options: Unpack[Options]
 ) -> Profile:
@@ -295,6 +346,11 @@ def load(path: str | os.PathLike[str]) -> Profile:
     content = profile_file.read(path)
     profile = profile_file.from_bytes(content, os.fspath(path), plugins.summary, plugins.lenses())
     return replace(profile, source=profile.source or os.fspath(path))
+
+
+def _rows(data: Dataset | Profile) -> Dataset:
+    assert isinstance(data, Dataset)
+    return data
 
 
 def _opened(data: Any, where: str | None) -> Dataset | Profile:

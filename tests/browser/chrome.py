@@ -1,4 +1,4 @@
-"""Headless Chromium over its own debugging pipe: no driver, no web socket, the standard library only."""
+"""Headless Chromium over its own debugging pipe: no driver, only the standard library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 # File descriptors 3 and 4 are where Chromium reads and writes with --remote-debugging-pipe.
 _LAUNCH = (
@@ -26,14 +26,13 @@ _LAUNCH = (
 
 def chromium() -> str | None:
     """Return the path of a Chromium, or None."""
+    names = ("chromium", "google-chrome", "chrome")
     named = os.environ.get("UNDERTOW_CHROMIUM")
-    return named or next(
-        filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None
-    )
+    return named or next(filter(None, map(shutil.which, names)), None)
 
 
 def axe() -> str | None:
-    """Return the source of axe-core: from UNDERTOW_AXE, or from the package axe-playwright-python."""
+    """Return the source of axe-core, from UNDERTOW_AXE or from axe-playwright-python."""
     if named := os.environ.get("UNDERTOW_AXE"):
         return Path(named).read_text(encoding="utf-8")
     found = importlib.util.find_spec("axe_playwright_python")
@@ -81,7 +80,7 @@ class Browser:
         self._buffer = b""
         self.events: list[dict[str, Any]] = []
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,6 +15,7 @@ from chrome import Browser, axe, chromium  # noqa: E402
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    """Start one browser for all tests."""
     if chromium() is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with Browser() as running:
@@ -23,6 +24,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def axe_core() -> str:
+    """Return the source of axe-core."""
     found = axe()
     if found is None:
         pytest.skip("no axe-core: pip install --no-deps axe-playwright-python, or set UNDERTOW_AXE")

@@ -123,3 +123,15 @@ def test_the_digest_sees_the_data_and_not_only_the_footer(tmp_path):
     content[8] ^= 1
     path.write_bytes(content)
     assert dataset.digest() != before
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_text_that_is_not_utf8_names_its_column(tmp_path, dictionary):
+    """Bytes that a writer called text, and that are none, are refused by column."""
+    path = tmp_path / "a.parquet"
+    broken = pa.array([b"caf\xe9"] * 9000).view(pa.string())
+    pq.write_table(pa.table({"ok": ["x"] * 9000, "s": broken}), path, use_dictionary=dictionary)
+    dataset = open_dataset(path)
+    assert sum(batch.num_rows for batch in dataset.batches(["ok"])) == 9000
+    with pytest.raises(DataError, match="column 's': .*Invalid UTF8"):
+        list(dataset.batches())

@@ -1,10 +1,11 @@
-"""A made-up report with every shape of finding, for tests and benchmarks of what a report looks like."""
+"""A made-up report with every shape of finding, for tests and benchmarks of how it looks."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from undertow.core.finding import Acceptance, Finding, Rows
@@ -36,7 +37,7 @@ def bell(edges: list[float], centre: float, width: float) -> list[float]:
     def below(x: float) -> float:
         return 0.5 * (1 + math.erf((x - centre) / (width * math.sqrt(2))))
 
-    return [below(b) - below(a) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [below(b) - below(a) for a, b in pairwise(edges)]
 
 
 def histogram(

@@ -68,12 +68,14 @@ def test_ctrl_c_is_exit_130_at_once(tmp_path):
 
 
 def test_ctrl_c_is_not_lost_where_python_drops_it():
-    """A SIGINT that lands in a callback, where no exception can leave, still stops the run."""
+    """A SIGINT that lands in a callback, or that a library drops, still stops the run."""
     body = """
         import signal, time
         class Callback:
             def __del__(self): signal.raise_signal(signal.SIGINT)
         Callback()
+        try: time.sleep(20)
+        except BaseException: pass
         time.sleep(20)
     """
     done = subprocess.run(command(body), capture_output=True, check=False, timeout=15)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.core.finding import Acceptance, Finding
@@ -43,6 +43,7 @@ def test_a_size_stands_with_its_limit_and_key():
     assert lines(finding)[1].endswith(f"::says (moved 31%25, limit 10%25; key {finding.key})")
 
 
+@settings(deadline=None)
 @given(WILD, WILD, st.sampled_from([Verdict.CHANGED, Verdict.WATCH, Verdict.UNKNOWN]))
 def test_no_text_breaks_out(subject, says, verdict):
     """For any text there are exactly two commands, each whole, and the text comes back."""

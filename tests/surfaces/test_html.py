@@ -50,6 +50,7 @@ def script_of(page: str, kind: str) -> str:
 
 @pytest.fixture(scope="module")
 def page() -> str:
+    """Render the report once."""
     return html.render(samples.report())
 
 
@@ -150,7 +151,7 @@ def test_hostile_values_are_text() -> None:
     page.encode("utf-8")
     reader = Reader(page)
     tags = {tag for tag, _ in reader.tags}
-    assert not {"img", "iframe", "b", "object"} & tags - {"b"}
+    assert not {"img", "iframe", "object", "embed"} & tags
     assert sum(tag == "script" for tag, _ in reader.tags) == 2
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", page)
     assert len(page) < 400_000
@@ -181,6 +182,7 @@ def test_the_same_finding_twice() -> None:
 
 
 def finding(verdict: Verdict, says: str = "moved a lot") -> Finding:
+    """Return a finding with no effect and this verdict."""
     return Finding("x", "age", says, rows=Rows(9, 9), verdict=verdict, column="age")
 
 

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.core.finding import Finding, Rows
@@ -38,6 +38,7 @@ def refuse(token):
     raise AssertionError(token)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), VALUES, max_size=5))
 def test_any_document_comes_back(document):
     """What is plain JSON comes back unchanged, is valid UTF-8, and holds nothing that acts."""

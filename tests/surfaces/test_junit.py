@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.core.finding import Acceptance, Finding
@@ -65,6 +65,7 @@ def test_a_name_is_the_same_in_every_run():
     assert names[0] == names[1] == [("undertow.drift.number", "age")]
 
 
+@settings(deadline=None)
 @given(WILD, WILD, st.sampled_from(Verdict))
 def test_any_text_is_well_formed(subject, says, verdict):
     """Whatever the data holds, the XML parses, as UTF-8 bytes too, and has one case."""

@@ -78,7 +78,7 @@ def test_nobody_is_mentioned_and_nothing_is_linked():
     assert "https://" not in text
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(WILD, PARTS), st.one_of(WILD, PARTS))
 def test_any_text_stays_text(subject, says):
     """No text of the data becomes a link, a picture, HTML, code or another cell of the table."""

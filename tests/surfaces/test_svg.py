@@ -61,7 +61,7 @@ def test_charts_are_small_and_plain(form: str) -> None:
     assert all(
         not name.startswith("on") and name != "style"
         for e in parse(drawn).iter()
-        for name in e.keys()
+        for name in e.attrib
     )
 
 

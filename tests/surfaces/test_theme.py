@@ -1,4 +1,4 @@
-"""The palette is read from the style sheet and measured: contrast, and how it looks to the colour-blind."""
+"""The palette is read from the style sheet and measured: contrast, and for every sight."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def distance(one: np.ndarray, other: np.ndarray, sight: np.ndarray) -> float:
 
 @pytest.fixture(params=["light", "dark"])
 def colours(request: pytest.FixtureRequest) -> Colours:
+    """Return one palette."""
     return themes()[request.param]
 
 

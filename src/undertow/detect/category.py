@@ -8,13 +8,15 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow.compute as pc
 
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
+from undertow.core.values import to_text
 from undertow.core.verdict import Effect
-from undertow.stats import describe
+from undertow.stats import describe, sampled
 from undertow.stats.counts import Counts
 from undertow.stats.rows import needs_rows
 from undertow.stats.share import largest_share_change
@@ -126,7 +128,7 @@ class Category:
         return Finding(
             check,
             column.name,
-            _says(effect, values),
+            _says(values),
             effect,
             values.rows,
             column=column.name,
@@ -181,7 +183,29 @@ class Share:
                     "values_compared": int(np.count_nonzero(ours + theirs)),
                 },
                 shape=values.shape(),
+                **_rows_to_look_at(history, column.name, value, gone=not theirs[spot]),
             )
+
+
+def _rows_to_look_at(
+    history: History, name: str, value: str, *, gone: bool
+) -> dict[str, tuple[Any, ...]]:
+    """Return a few rows that hold the value, and how to see what else is different about them."""
+    side = history.reference if gone else history.now
+    rows = sampled.kept(side).kept
+    if name not in rows.column_names:
+        return {}
+    cells = pc.equal(to_text(rows.column(name).combine_chunks()), value).to_pylist()
+    column = '"' + name.replace('"', '""') + '"'
+    word = "'" + value.replace("'", "''") + "'"
+    which = "REFERENCE" if gone else "CURRENT"
+    return {
+        "examples": sampled.examples(side, name, np.array([each is True for each in cells])),
+        "next": (
+            f"see how rows with {name} = {value} differ from the rest: undertow check {which} {which} "
+            f'--current-where "{column} = {word}" --reference-where "{column} <> {word}"',
+        ),
+    }
 
 
 def _share_needs(effect: Effect, weights: Counts) -> int | None:
@@ -196,7 +220,7 @@ def _needs(effect: Effect, weights: Counts) -> int | None:
     return needs_rows("total_variation", effect.tolerance, probabilities=weights)
 
 
-def _says(effect: Effect, values: Compared) -> str:
+def _says(values: Compared) -> str:
     ours = values.reference / values.rows.reference
     theirs = values.current / values.rows.current
     order = np.argsort(-np.abs(theirs - ours), kind="stable")[:2]
@@ -204,8 +228,7 @@ def _says(effect: Effect, values: Compared) -> str:
     for spot in order:
         word = " (new)" if not ours[spot] else " (gone)" if not theirs[spot] else ""
         moved.append(f"{values.name(int(spot))!r}{word} {percent(ours[spot])} → {percent(theirs[spot])}")
-    span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
-    return f"{percent(effect.value)} of rows changed value ({span}): {', '.join(moved)}"
+    return ", ".join(moved)
 
 
 def _evidence(values: Compared) -> dict[str, Any]:

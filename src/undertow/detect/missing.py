@@ -185,5 +185,5 @@ def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:
         out |= np.isnan(to_floats(cells))
     elif is_text(cells.type) and not pa.types.is_binary(cells.type):
         blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(cells)), 0)
-        out |= np.asarray(blank.fill_null(value=True))
+        out |= np.asarray(blank.fill_null(True))
     return np.asarray(out, np.bool_)

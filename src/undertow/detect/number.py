@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from undertow.core.check import History, family
-from undertow.core.finding import Finding, Rows, percent, size
+from undertow.core.finding import Finding, Rows
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
@@ -61,13 +61,14 @@ class Number:
         return Finding(
             check,
             column.name,
-            _says(effect, *curves),
+            _says(*curves),
             effect,
             rows,
             column=column.name,
             needs_rows=_needs(effect, ours),
             evidence=_evidence(before, now),
             shape=describe.histogram(*curves, _atoms(ours)),
+            **_rows_to_look_at(history.now, column.name, ours, theirs),
         )
 
 
@@ -96,6 +97,28 @@ def _side(profile: Profile, name: str) -> _Side | None:
     return _Side(counts, moments, curve)
 
 
+def _rows_to_look_at(
+    now: Profile, name: str, ours: Histogram, theirs: Histogram
+) -> dict[str, tuple[Any, ...]]:
+    """Return examples from the side of the widest gap that gained rows, and how to see the rest."""
+    rise = theirs.tally.cumsum() / theirs.rows - ours.tally.cumsum() / ours.rows
+    if len(rise) < 2:
+        return {}
+    at = int(np.abs(rise[:-1]).argmax())
+    cut, below = float(ours.edges[at]), bool(rise[at] > 0)
+    values = sampled.numbers(sampled.kept(now), name)
+    gained = values <= cut if below else values > cut
+    quoted = '"' + name.replace('"', '""') + '"'
+    left, right = ("<=", ">") if below else (">", "<=")
+    return {
+        "examples": sampled.examples(now, name, gained),
+        "next": (
+            "see how the rows that moved differ from the rest: undertow check CURRENT CURRENT "
+            f"--current-where '{quoted} {left} {cut:.6g}' --reference-where '{quoted} {right} {cut:.6g}'",
+        ),
+    }
+
+
 def _atoms(counts: Histogram) -> np.ndarray[Any, np.dtype[np.float64]]:
     spots = np.flatnonzero(counts.atoms & (counts.tally > 0))
     return counts.edges[spots]
@@ -109,17 +132,15 @@ def _needs(effect: Effect, counts: Histogram) -> int | None:
     return needs_rows("cdf_gap", effect.tolerance, cells=cells)
 
 
-def _says(effect: Effect, before: Curve, now: Curve) -> str:
-    span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
-    moved = f"{size(effect.name, effect.value)} of rows moved ({span})"
+def _says(before: Curve, now: Curve) -> str:
     was, is_ = before.quantile(0.5), now.quantile(0.5)
     if _short(was) != _short(is_):
-        return f"{moved}: half were under {_short(was)}, now under {_short(is_)}"
+        return f"half were under {_short(was)}, now under {_short(is_)}"
     wide = [curve.quantile(0.9) - curve.quantile(0.1) for curve in (before, now)]
     ends = f"{_short(before.quantile(0.1))} to {_short(before.quantile(0.9))}"
     here = f"{_short(now.quantile(0.1))} to {_short(now.quantile(0.9))}"
     word = "wider" if wide[1] > wide[0] else "narrower"
-    return f"{moved}: {word}, the middle 80% was {ends}, now {here}"
+    return f"{word}: the middle 80% was {ends}, now {here}"
 
 
 def _short(value: float) -> str:
@@ -130,7 +151,10 @@ def _short(value: float) -> str:
 
 def _evidence(before: _Side, now: _Side) -> dict[str, Any]:
     curves = before.curve, now.curve
-    middles = (curves[0].knots[1:] + curves[0].knots[:-1]) / 2
+    low = min(before.moments.low, now.moments.low)
+    high = max(before.moments.high, now.moments.high)
+    ends = np.concatenate([[low], np.clip(before.counts.edges, low, high), [high]])
+    middles = ends[:-1] / 2 + ends[1:] / 2
     return {
         "mean": describe.pair(before.moments.mean, now.moments.mean),
         "std": describe.pair(before.moments.std, now.moments.std),

@@ -15,11 +15,13 @@ from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
 from undertow.core.verdict import Effect
+from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.counts import Counts, Floats
-from undertow.stats.share import largest_share_change
+from undertow.stats.share import angle, largest_share_change
 from undertow.stats.told import needed, quoted, short, two_shares
 from undertow.summaries.histogram import SENTINELS, Histogram
+from undertow.summaries.moments import Moments
 
 KINDS = (Kind.NUMBER, Kind.TIME)
 OUTSTANDING = 4
@@ -48,10 +50,8 @@ class Repeated:
     tolerance: float = 0.2
 
     def needs(self, schema: Schema) -> Iterator[Need]:
-        """Ask for the histogram of every number that is compared."""
-        for column in schema.of(kind=Kind.NUMBER):
-            if column.role not in {Role.ID, Role.IGNORE}:
-                yield (column.name,), Histogram
+        """Ask for what `drift.number` asks for; times are read from the sample of rows."""
+        yield from Number().needs(schema)
 
     def __call__(self, history: History) -> Iterator[Finding]:
         """Yield one finding a column in which some value stands out."""
@@ -76,10 +76,13 @@ class _Spike:
 def _largest(history: History, column: Column, tolerance: float) -> _Spike | None:
     """Return the value whose share moved most among the counted ones and the sampled ones."""
     found = []
-    counted = _counted(history, column)
-    for values, ours, theirs, rows in (counted, _sampled(history, column, counted[0])):
-        if not len(values) or not min(rows):
+    for values, ours, theirs, rows in _candidates(history, column):
+        both = ours + theirs
+        could = angle(np.minimum(both / max(min(rows), 1), 1.0)) >= tolerance
+        could &= both < sum(rows)
+        if not could.any() or not min(rows):
             continue
+        values, ours, theirs = values[could], ours[could], theirs[could]
         spot, effect = largest_share_change(ours, theirs, rows=rows, tolerance=tolerance)
         hits = int(ours[spot]), int(theirs[spot])
         found.append(_Spike(float(values[spot]), hits, rows, effect, len(values)))
@@ -94,23 +97,12 @@ def _largest(history: History, column: Column, tolerance: float) -> _Spike | Non
 _Counts = tuple[Floats, Counts, Counts, tuple[int, int]]
 
 
-def _counted(history: History, column: Column) -> _Counts:
-    """Return the outstanding values that have a cell of their own, counted in every row."""
-    before = history.reference.get(Histogram, column.name)
-    now = history.now.get(Histogram, column.name)
-    if before is None or now is None:
-        nothing = np.empty(0, np.int64)
-        return np.empty(0), nothing, nothing, (0, 0)
-    both = before.tally + now.tally
-    held = np.flatnonzero(both)
-    spots = held[outstanding(both[held])]
-    spots = spots[before.atoms[spots]]
-    rows = before.rows, now.rows
-    return before.edges[spots], before.tally[spots], now.tally[spots], rows
+def _candidates(history: History, column: Column) -> tuple[_Counts, _Counts]:
+    """Return the outstanding values that have a cell of their own, and the other ones.
 
-
-def _sampled(history: History, column: Column, known: Floats) -> _Counts:
-    """Return the outstanding values among the sampled rows that no cell of their own counts."""
+    The first are counted in every row, the others in the sample. Both are chosen on the rows of both
+    sides together, so that being chosen says nothing of a difference.
+    """
     sides = [
         sampled.tallied(sampled.kept(side), column.name) for side in (history.reference, history.now)
     ]
@@ -118,15 +110,21 @@ def _sampled(history: History, column: Column, known: Floats) -> _Counts:
     counts = np.zeros((2, len(values)), np.int64)
     for side, (found, rows_of, _) in enumerate(sides):
         counts[side, np.searchsorted(values, found)] = rows_of
-    picked = outstanding(counts.sum(axis=0)) & ~np.isin(values, [*known, *_atoms(history, column)])
-    return values[picked], counts[0, picked], counts[1, picked], (sides[0][2], sides[1][2])
-
-
-def _atoms(history: History, column: Column) -> Floats:
-    cells = history.reference.get(Histogram, column.name)
-    if cells is None:
-        return np.empty(0)
-    return cells.edges[np.flatnonzero(cells.atoms)]
+    picked = outstanding(counts.sum(axis=0))
+    before = history.reference.get(Histogram, column.name)
+    now = history.now.get(Histogram, column.name)
+    nothing = np.empty(0, np.int64)
+    counted: _Counts = (np.empty(0), nothing, nothing, (0, 0))
+    if before is not None and now is not None:
+        held = np.flatnonzero(before.tally + now.tally)
+        spots = held[outstanding((before.tally + now.tally)[held])]
+        atoms = np.flatnonzero(before.atoms)
+        chosen = np.isin(before.edges[atoms], values[picked]) | np.isin(atoms, spots)
+        picked &= ~np.isin(values, before.edges[atoms])
+        spots = atoms[chosen]
+        rows = before.rows, now.rows
+        counted = before.edges[spots], before.tally[spots], now.tally[spots], rows
+    return counted, (values[picked], *counts[:, picked], (sides[0][2], sides[1][2]))
 
 
 def outstanding(counts: Counts) -> NDArray[np.bool_]:
@@ -151,10 +149,16 @@ def _found(history: History, column: Column, spike: _Spike) -> Finding:
     rose = is_ > was
     where = f'--{"" if rose else "reference-"}where "{quoted(column.name)} <> {literal}"'
     side = "now" if rose else "in the reference"
+    step = (
+        f"ask what {column.name!r} = {name} stands for {side}; "
+        f"to compare without these rows: undertow check ... {where}"
+    )
+    if None not in _constants(history, column):
+        step = f"leave it out, as it only tells the two sides apart: --ignore {column.name}"
     return Finding(
         "quality.repeated",
         f"{column.name}={name}",
-        _says(column, name, spike, was, is_),
+        _says(history, column, name, spike),
         spike.effect,
         Rows(*spike.rows),
         column=column.name,
@@ -167,29 +171,33 @@ def _found(history: History, column: Column, spike: _Spike) -> Finding:
         },
         shape=two_shares(name, "other values", spike.hits, spike.rows),
         examples=sampled.examples(history.now, column.name, values == spike.value) if rose else (),
-        next=(
-            f"ask what {column.name!r} = {name} stands for {side}; "
-            f"to compare without these rows: undertow check ... {where}",
-        ),
+        next=(step,),
     )
 
 
-def _says(column: Column, name: str, spike: _Spike, was: float, is_: float) -> str:
+def _says(history: History, column: Column, name: str, spike: _Spike) -> str:
+    was, is_ = (hit / max(rows, 1) for hit, rows in zip(spike.hits, spike.rows, strict=True))
     missing = "probably missing data written as a value"
+    before, now = history.reference.rows, history.now.rows
+    told = [_name(column, value) for value in _constants(history, column) if value is not None]
+    if len(told) == 2:
+        return f"{column.name!r} was {told[0]} in every row, now it is {told[1]} in every row"
     if was == 1.0:
-        return (
-            f"{column.name!r} was the constant {name} in all {spike.hits[0]:,} rows of the reference "
-            f"({missing}), now in {percent(is_)}"
-        )
+        head = f"{column.name!r} was the constant {name} in all {before:,} rows of the reference"
+        return f"{head} ({missing}), now in {percent(is_)}"
     if is_ == 1.0:
-        return (
-            f"{column.name!r} is the constant {name} in all {spike.hits[1]:,} rows now ({missing}), "
-            f"was in {percent(was)}"
-        )
+        head = f"{column.name!r} is the constant {name} in all {now:,} rows now"
+        return f"{head} ({missing}), was in {percent(was)}"
     known = column.kind is Kind.TIME and name[:10] in _CLOCKS
-    if known or (column.kind is Kind.NUMBER and spike.value in SENTINELS):
-        return f"{name} (often stands for missing) {percent(was)} → {percent(is_)} of {column.name!r}"
-    return f"the one value {name} {percent(was)} → {percent(is_)} of {column.name!r}"
+    known = known or (column.kind is Kind.NUMBER and spike.value in SENTINELS)
+    word = f"{name} (often stands for missing)" if known else f"the one value {name}"
+    return f"{word} {percent(was)} → {percent(is_)} of {column.name!r}"
+
+
+def _constants(history: History, column: Column) -> list[float | None]:
+    """Return the only number each side holds, None where it holds more than one."""
+    ends = [side.get(Moments, column.name) for side in (history.reference, history.now)]
+    return [end.low if end is not None and end.low == end.high else None for end in ends]
 
 
 def _name(column: Column, value: float) -> str:

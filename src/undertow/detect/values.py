@@ -15,6 +15,7 @@ from undertow.core.finding import Finding, Rows, percent
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
+from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.share import share_change
 from undertow.stats.told import needed, quoted, short, two_shares
@@ -35,18 +36,16 @@ class Range:
     A reference of n rows leaves about one in n of the new rows on either side of its range without
     any change, and the evidence allows for it: it is the chance that so many of the most extreme
     rows are all new ones. The side with more rows outside is measured; both are in the evidence.
-    Columns with no row outside get no finding, and are counted as compared.
+    Columns with no row outside get no finding, and are counted as compared. A constant has no range;
+    `quality.repeated` looks at those.
     """
 
     name: ClassVar[str] = "quality.range"
     tolerance: float = 0.2
 
     def needs(self, schema: Schema) -> Iterator[Need]:
-        """Ask for the cells and the range of every number that is compared."""
-        for column in schema.of(kind=Kind.NUMBER):
-            if column.role not in {Role.ID, Role.IGNORE}:
-                yield (column.name,), Histogram
-                yield (column.name,), Moments
+        """Ask for what `drift.number` asks for."""
+        yield from Number().needs(schema)
 
     def __call__(self, history: History) -> Iterator[Finding]:
         """Yield one finding a number that left the reference's range."""
@@ -54,7 +53,7 @@ class Range:
         for column in history.shared(kind=Kind.NUMBER):
             span = history.reference.get(Moments, column.name)
             now = history.now.get(Moments, column.name)
-            if span is None or now is None or not span.rows or not now.rows:
+            if span is None or now is None or not now.rows or not span.high > span.low:
                 continue
             compared += 1
             below, above = _outside(history, column.name, span, now)
@@ -182,7 +181,9 @@ class Placeholder:
                     "stands for no value", "a value", (before.hits, now.hits), (before.rows, now.rows)
                 ),
                 examples=_examples(history.now, column, now.words) if is_ > was else (),
-                next=(f"read these words as missing where {column.name!r} is loaded",),
+                next=(f"read these words as missing where {column.name!r} is loaded",)
+                if is_ > was
+                else (),
             )
 
 
@@ -217,7 +218,7 @@ def _words(side: Profile, column: Column) -> _Words:
 def _stands_for_none(words: pa.Array) -> Any:
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(words))
     found = pc.is_in(plain, value_set=pa.array(sorted(PLACEHOLDERS)))
-    return np.asarray(found.fill_null(value=False), np.bool_)
+    return np.asarray(found.fill_null(False), np.bool_)
 
 
 def _examples(side: Profile, column: Column, words: tuple[str, ...]) -> tuple[dict[str, str], ...]:

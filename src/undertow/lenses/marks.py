@@ -24,7 +24,7 @@ LIMITS = (140, 160, 255, 256, 280, 500, 512, 1000, 1024, 2000, 2048, 4000, 4095,
           8191, 8192, 10000, 16384, 32767, 32768, 65535, 65536)  # fmt: skip
 """Lengths at which columns, forms and prompts are commonly cut."""
 
-_BROKEN = r"[a-z]-\r?\n\s*[a-z]|[a-z,]\s?\r?\n[a-z]"
+_BROKEN = r"\p{Ll}-\r?\n\s*\p{Ll}|[\p{Ll},]\s?\r?\n\p{Ll}"
 _MOJIBAKE = "\ufffd|Ã[\u0080-¿ -¿]|Â[\u00a0-¿]|â€|ï»¿|ðŸ|Ð[\u0080-¿]Ñ|Ñ[\u0080-¿]Ð"
 _HTML = r"</?[A-Za-z][A-Za-z0-9]*(\s[^<>]*)?/?>|<!--|&(#[0-9]{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
 _MARKUP = (

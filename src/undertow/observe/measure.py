@@ -12,7 +12,7 @@ from undertow.core.dataset import Dataset
 from undertow.core.errors import DataError, did_you_mean
 from undertow.core.lens import Lens
 from undertow.core.profile import EVERY, Profile
-from undertow.core.schema import Kind, Role, Schema
+from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need, Summary, Survey
 from undertow.core.values import Values
 from undertow.observe import infer, survey
@@ -41,7 +41,7 @@ def fit(
     made: dict[str, Lens] = {}
     for column in schema:
         for lens in lenses.values():
-            if getattr(lens, "kind", None) is column.kind and column.role not in _UNREAD:
+            if _reads(lens, column):
                 made[column.name] = lens.fit(seen, column)
                 cells = Values(column, seen.sample.column(column.name))
                 seen = seen.along(made[column.name](cells))
@@ -106,6 +106,13 @@ def needs(schema: Schema, checks: Iterable[Check]) -> list[Need]:
 
 
 _UNREAD = frozenset({Role.ID, Role.IGNORE, Role.TIME})
+
+
+def _reads(lens: type[Lens], column: Column) -> bool:
+    """Tell whether a lens is made for columns like this: its `kind`, and its `roles` if it has any."""
+    if getattr(lens, "kind", None) is not column.kind or column.role in _UNREAD:
+        return False
+    return column.role in getattr(lens, "roles", Role)
 
 
 def _by_type(name: str, kind: Kind, role: Role) -> Iterator[Need]:

@@ -30,11 +30,15 @@ class ArrowPart:
         options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
         with reading(self.name, _THEN), pa.OSFile(str(self.path)) as file:
             if not self.indexed:
-                yield from pa.ipc.open_stream(file, options=options)
+                for batch in pa.ipc.open_stream(file, options=options):
+                    batch.validate(full=True)
+                    yield batch
                 return
             reader = pa.ipc.open_file(file, options=options)
             for index in range(reader.num_record_batches):
-                yield reader.get_batch(index)
+                batch = reader.get_batch(index)
+                batch.validate(full=True)
+                yield batch
 
     def fingerprint(self) -> bytes | None:
         """Return None: an Arrow file keeps no statistics, so its bytes are hashed."""

@@ -39,7 +39,9 @@ class ParquetPart:
         wanted = sum(self.row_bytes.get(column, 0.0) for column in columns)
         rows = int(min(BATCH_ROWS, max(_FEWEST_ROWS, _BATCH_BYTES / max(wanted, 1.0))))
         with reading(self.name, _THEN), _open(self.path, self.dictionaries) as file:
-            yield from file.iter_batches(rows, columns=list(columns), use_threads=False)
+            for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
+                _refuse_no_text(batch)
+                yield batch
 
     def fingerprint(self) -> bytes:
         """Hash the footer (sizes and statistics of every column chunk) and a few pieces of data."""
@@ -65,6 +67,18 @@ def open_parquet(path: Path) -> ParquetPart:
     with reading(name, _THEN), _open(path, dictionaries) as file:
         schema = file.schema_arrow.remove_metadata()
     return ParquetPart(name, path, schema, dictionaries, row_bytes)
+
+
+def _refuse_no_text(batch: pa.RecordBatch) -> None:
+    """Raise where text is not UTF-8, as some writers leave it: 2 ms for a million rows of codes."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        try:
+            if pa.types.is_dictionary(field.type):
+                column.dictionary.validate(full=True)
+            elif not pa.types.is_primitive(field.type):
+                column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise pa.ArrowInvalid(f"column {field.name!r}: {error}") from error
 
 
 def _open(path: Path, dictionaries: Sequence[str]) -> pq.ParquetFile:

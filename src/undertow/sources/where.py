@@ -118,7 +118,7 @@ def _needs(tree: Any, names: Sequence[str], condition: str) -> list[str]:
                 f"condition {condition!r}: holds a query of its own; give the whole as SQL instead"
             )
         if node.get("class") == "STAR":
-            said_names.update(name.casefold() for name in names)
+            raise UsageError(f"condition {condition!r}: stands for many; name each column")
         if node.get("class") == "COLUMN_REF":
             said_names.update(str(name).casefold() for name in node["column_names"])
     needs = [name for name in names if name.casefold() in said_names]

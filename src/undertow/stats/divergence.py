@@ -15,7 +15,7 @@ from undertow.core.errors import DataError
 from undertow.stats.counts import Counts, Floats, paired
 
 FILL = 1e-4
-"""The share that stands for an empty cell in PSI and KL, as Evidently and most PSI sheets have it."""
+"""The share that stands for an empty cell in PSI and KL, as in Evidently and most PSI sheets."""
 
 
 def _shares(counts: Counts) -> Floats:

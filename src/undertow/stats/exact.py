@@ -50,7 +50,7 @@ def log_tail(hits: npt.ArrayLike, both: npt.ArrayLike, rows: int, other_rows: in
     first two terms: never below the exact tail, and within 1 + 1/z**2 of it. At most 0.
 
     >>> round(float(np.exp(log_tail(9, 10, 100, 100))), 3)
-    0.02
+    0.019
     """
     x = np.asarray(hits, dtype=np.float64)
     c = np.asarray(both, dtype=np.float64)
@@ -91,7 +91,7 @@ def smallest_p(
     not have shown so small a p do not count; of two that fill the whole, one says nothing new.
 
     >>> round(smallest_p([9, 91], [10, 190], 100, 100), 3)
-    0.02
+    0.019
     """
     tails = log_tail(hits, both, rows, other_rows)
     if not tails.size:
@@ -99,6 +99,7 @@ def smallest_p(
     many = np.broadcast_to(np.asarray(times), tails.shape)
     best = float(tails.min())
     able = int(many[log_least(both, rows, other_rows) <= best + 1e-9].sum())
-    if int(many.sum()) == 2:
+    whole = int((np.asarray(both) * many).sum()) == rows + other_rows
+    if int(many.sum()) == 2 and whole:
         able = 1
     return float(min(1.0, np.exp(best) * max(able, 1)))

@@ -2,8 +2,8 @@
 
 Evidence against "no change" is the Kolmogorov-Smirnov bound. The lower limit picks the point on one
 half of the rows and measures on the other, over several splits, because the point that looks worst
-always looks worse than it is. The upper limit needs no such care (the largest gap is biased upward),
-and adds what can hide inside a cell.
+always looks worse than it is. The upper limit needs no such care (the largest gap is biased
+upward); it adds what can hide inside a cell.
 """
 
 from __future__ import annotations

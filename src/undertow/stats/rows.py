@@ -21,7 +21,7 @@ from undertow.stats.score import Z, unseen
 from undertow.stats.variation import NOISY, RESOLVED
 
 MOST = 1_000_000_000
-"""The answer where no number of rows on this side is enough, because the other side is too small."""
+"""The answer where no number of rows here is enough, because the other side is too small."""
 NOISE_90 = 1.2238
 """90% point of Kolmogorov's distribution."""
 POINT_90 = 1.2816
@@ -44,15 +44,15 @@ def needs_rows(
 ) -> int:
     """Return the rows a side that decide 90% of comparisons without a change.
 
-    `kind` is the effect's name. With `other_rows` the other side stays at that number and the answer
-    is for this side alone; MOST where no number is enough. `probabilities` are the categories'
-    shares (counts will do) for "total_variation", and make "cohens_h" the largest of them; `share`
-    is the base rate of a single share; `sd` the standard deviation of one row's value for
-    "difference" (a half is the most that a proportion can have); `cells` the thin cells of a number.
-    Raises UsageError for an unknown kind or a tolerance out of range.
+    `kind` is the effect's name. Without `other_rows` both sides are to have that many; with it the
+    other side stays as it is and the answer is for this side alone, MOST where no number is enough.
+    `probabilities` are the categories' shares (counts will do) for "total_variation", and make
+    "cohens_h" the largest of them; `share` is the base rate of a single share; `sd` the standard
+    deviation of one row's value for "difference" (a proportion has a half at most); `cells` the
+    thin cells of a number. Raises UsageError for an unknown kind or a tolerance out of range.
 
     >>> needs_rows("cdf_gap", 0.10), needs_rows("difference", 0.02, sd=0.3)
-    (261, 2925)
+    (253, 1462)
     """
     check_tolerance(kind, tolerance)
     weights = None

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.core.verdict import Effect, check_tolerance
-from undertow.stats.counts import Counts, Floats, halves, paired, stream, swapped
+from undertow.stats.counts import Counts, Floats, halves, paired, stream, swapped, tallied
 from undertow.stats.difference import check_hits, magnitude
 from undertow.stats.exact import log_tail, smallest_p
 from undertow.stats.score import SEEN, limits
@@ -59,7 +59,7 @@ def share_change(
 
     >>> moved = share_change(10, 1000, 50, 1000)
     >>> round(moved.value, 3), round(moved.low, 2), round(moved.high, 2), moved.p_no_change < 1e-6
-    (0.251, 0.16, 0.35, True)
+    (0.251, 0.16, 0.34, True)
     """
     check_tolerance("cohens_h", tolerance)
     check_hits(hits_reference, rows_reference)
@@ -86,8 +86,8 @@ def largest_share_change(
 
     `reference` and `current` are rows per category; `rows` are all rows of each side where the
     categories are only some of them (picked on the counts of both sides together, if at all). p
-    counts every category that could have shown it; the lower limit picks on one half of the rows and
-    measures on the other. The index is the first of equals, and -1 where a side has no rows. Raises
+    counts every category that could have shown it; the lower limit picks on one half of the rows
+    and measures on the other. The index is the first of equals, and -1 where a side has no rows. Raises
     like `share_change`.
 
     >>> index, moved = largest_share_change([400, 590, 10], [400, 550, 50])
@@ -111,29 +111,37 @@ def largest_share_change(
 def _largest(
     ours: Counts, rows: int, theirs: Counts, other_rows: int, tolerance: float
 ) -> tuple[int, Effect]:
-    both = ours + theirs
-    held = np.flatnonzero(both)
     moved = angle(ours / rows) - angle(theirs / other_rows)
     index = int(np.round(np.abs(moved), 12).argmax())
-    down, up = _arms(ours[held], rows, theirs[held], other_rows)
-    high = float(np.maximum(moved[held] + up, down - moved[held]).max())
-    evidence = smallest_p(ours[held], both[held], rows, other_rows)
+    first, second, times = tallied(ours, theirs)
+    evidence = smallest_p(first, first + second, rows, other_rows, times)
+    high = _highest(first, rows, second, other_rows)
     low = 0.0
     if evidence <= SEEN:
-        able = angle(both[held] / min(rows, other_rows)) >= tolerance / 4
-        close = held[able][np.argsort(-both[held][able], kind="stable")[:CANDIDATES]]
-        at = int(np.searchsorted(held, index))
-        beneath = float(down[at] if moved[index] > 0 else up[at])
-        low = _cross_fitted(ours[close], rows, theirs[close], other_rows) - beneath
-    return index, Effect("cohens_h", float(abs(moved[index])), low, high, tolerance, evidence)
+        down, up = _arms(ours[index], rows, theirs[index], other_rows)
+        low = _cross_fitted(ours, rows, theirs, other_rows, tolerance / 4)
+        low -= float(down if moved[index] > 0 else up)
+    value = float(abs(moved[index]))
+    return index, Effect("cohens_h", value, low, high, tolerance, evidence)
 
 
-def _cross_fitted(ours: Counts, rows: int, theirs: Counts, other_rows: int) -> float:
+def _highest(ours: Counts, rows: int, theirs: Counts, other_rows: int) -> float:
+    """Return the largest upper limit of any category, for another may have moved further."""
+    moved = angle(ours / rows) - angle(theirs / other_rows)
+    down, up = _arms(ours, rows, theirs, other_rows)
+    return float(np.maximum(moved + up, down - moved).max(initial=0.0))
+
+
+def _cross_fitted(ours: Counts, rows: int, theirs: Counts, other_rows: int, least: float) -> float:
     """Return the mean change of the category picked on one half, measured on the other.
 
-    The categories handed in are chosen on the counts of both sides together, so that leaving out
-    the rare ones (which could not move far) favours none.
+    Categories too rare to have moved by `least` are left out, on the counts of both sides together,
+    which favours none.
     """
+    both = ours + theirs
+    able = np.flatnonzero(angle(both / min(rows, other_rows)) >= least)
+    able = able[np.lexsort((ours[able], -both[able]))[:CANDIDATES]]
+    ours, theirs = ours[able], theirs[able]
     if not ours.size:
         return 0.0
     random = stream()

@@ -46,8 +46,12 @@ NEAR = 0.25
 """A candidate whose quantiles lie further off than this share of the spread is not looked at."""
 LEAST_ROWS = 30
 LEAST_VALUES = 5
-SLACK = 0.05
-"""What may be left over beside noise: rounding, and a little honest drift."""
+LEAST_GAP = 0.2
+"""Distributions closer than this are no change of unit."""
+LARGE = 60
+"""Honest growth hardly ever hits a factor this large by chance."""
+SLACK = {True: 0.1, False: 0.02}
+"""What may be left over beside noise (rounding, a little honest drift), where the factor is large."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def likeliest(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap:
     True
     """
     short = min(int(old_rows.sum()), int(new_rows.sum())) < LEAST_ROWS
-    if short or min(len(old), len(new)) < LEAST_VALUES:
+    if short or gap < LEAST_GAP or min(len(old), len(new)) < LEAST_VALUES:
         return None
     noise = math.sqrt(1 / old_rows.sum() + 1 / new_rows.sum())
     goal = at_points(new, new_rows)
@@ -97,7 +101,8 @@ def likeliest(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap:
         if np.abs(at_points(converted, old_rows) - goal).max() > NEAR * spread:
             continue
         left = largest_gap(converted, old_rows, new, new_rows)
-        close = left <= min(1.36 * noise + SLACK, gap / 2)
+        large = max(unit.factor, 1 / unit.factor) >= LARGE if unit.factor else False
+        close = left <= min(1.36 * noise + SLACK[large], gap / 2)
         if close and _precise(unit, old, old_rows, new, new_rows):
             fits.append(Fit(unit, left, converted))
     if not fits:
@@ -155,6 +160,14 @@ def _precise(unit: Unit, old: Floats, old_rows: Counts, new: Floats, new_rows: C
     """Tell whether a factor is hit so closely that honest growth would hardly hit it by chance."""
     if not unit.factor:
         return True
+    if max(unit.factor, 1 / unit.factor) < LARGE and (new == np.rint(new)).all():
+        # Counts: what was whole and is whole again moved from one lattice to another.
+        steps = new / unit.factor if unit.factor > 1 else new
+        whole = (old == np.rint(old)).all()
+        if whole and new_rows[np.abs(steps - np.rint(steps)) < 1e-6].sum() < 0.9 * new_rows.sum():
+            return False
+        if not float(unit.factor).is_integer() and whole:
+            return False
     sides = at_points(old, old_rows), at_points(new, new_rows)
     sure = np.abs(sides[0]) > 0.05 * np.abs(sides[0]).max()
     ratio = float(np.median(sides[1][sure] / sides[0][sure]))

@@ -24,6 +24,8 @@ from undertow.surfaces.cli_output import deliver, note
 
 USAGE = 2
 INTERRUPTED = 130
+AGAIN = 0.5
+"""Seconds after which a Ctrl-C that nobody heard is said again; longer than any clean-up takes."""
 
 
 class Verbs(click.Group):
@@ -104,29 +106,38 @@ def _run(args: list[str]) -> int:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Say Ctrl-C again where Python had to drop it: in a callback no exception can leave."""
-    hook = sys.unraisablehook
+    """Repeat Ctrl-C until it is heard.
 
-    def again(dropped: Any) -> None:
+    Python drops it in callbacks that no exception can leave, and libraries drop it where they drop
+    every exception (pyarrow does, while it looks for pandas): such a run would just go on.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    hook, alarmed = sys.unraisablehook, hasattr(signal, "setitimer")
+
+    def stop(*_: object) -> None:
+        if alarmed:
+            signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise KeyboardInterrupt
+
+    def quiet(dropped: Any) -> None:
         if dropped.exc_type is not KeyboardInterrupt:
             hook(dropped)
-            return
-        timer = threading.Timer(0.05, _interrupt)
-        timer.daemon = True
-        timer.start()
 
-    sys.unraisablehook = again
+    before = signal.getsignal(signal.SIGALRM) if alarmed else None
+    signal.signal(signal.SIGINT, stop)
+    sys.unraisablehook = quiet
     try:
         yield
     finally:
+        if alarmed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.unraisablehook = hook
-
-
-def _interrupt() -> None:
-    if hasattr(signal, "pthread_kill"):  # wakes the main thread from what it waits for, too
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    else:
-        signal.raise_signal(signal.SIGINT)
 
 
 def _usage(error: click.ClickException) -> str:

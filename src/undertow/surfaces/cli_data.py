@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
     if out != STDOUT:
         save(made, out)
         return 0
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="undertow-") as folder:
         saved = Path(folder) / "profile"
         save(made, saved)

@@ -53,7 +53,7 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[list[float], list[st
     ([0.0, 0.2, 0.4], ['0', '0.2', '0.4'])
     """
     span = high - low
-    if not span > 0 or not math.isfinite(span):
+    if not math.isfinite(span) or span <= max(1e-12 * max(abs(low), abs(high)), 1e-280):
         return [low], [short(low)]
     rough = span / max(about, 1)
     base = 10.0 ** math.floor(math.log10(rough))

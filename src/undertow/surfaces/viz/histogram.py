@@ -71,7 +71,7 @@ def histogram(shape: Shape) -> Drawing | None:
     timed = shape.get("time") is True
     places, words = (date_ticks if timed else ticks)(bins.edges[0], bins.edges[-1])
     for place, word in zip(places, words, strict=True):
-        x = inner[0] + (inner[1] - inner[0]) * (place - bins.edges[0]) / span
+        x = inner[0] + (inner[1] - inner[0]) * ((place - bins.edges[0]) / span)
         half = 3.4 * len(word) - 4
         x = min(max(x, inner[0] + half), inner[1] - half)
         marks.append(text(x, foot + 17, word, "tick", "middle"))
@@ -143,11 +143,11 @@ def _numbers(values: object) -> list[float] | None:
 def _cells(bins: Bins, left: float, right: float, inner: tuple[float, float]) -> list[list[Cell]]:
     """Return runs of adjoining bars; single values and tails stand apart."""
     start, stop = inner
-    scale = (stop - start) / (bins.edges[-1] - bins.edges[0])
+    span = bins.edges[-1] - bins.edges[0]
+    places = [start + (stop - start) * ((edge - bins.edges[0]) / span) for edge in bins.edges]
     main: list[Cell] = []
     apart: list[list[Cell]] = []
-    for (a, b), old, new in zip(pairwise(bins.edges), bins.reference, bins.current, strict=True):
-        x, end = start + scale * (a - bins.edges[0]), start + scale * (b - bins.edges[0])
+    for (x, end), old, new in zip(pairwise(places), bins.reference, bins.current, strict=True):
         if bins.even:
             main.append(Cell(x, end, old, new))
         elif end - x < THIN:  # one value, or nearly: as wide as can be seen
