@@ -1,4 +1,4 @@
-"""How often a verdict is wrong, how often it sees a real change, and whether its intervals are true.
+"""How often a verdict is wrong, how often it sees a real change, whether its intervals are true.
 
     .venv/bin/python bench/verdicts.py --quick                  a minute
     .venv/bin/python bench/verdicts.py                          the published figures

@@ -60,10 +60,8 @@ class Report:
         """Judge the findings together and return the report, worst finding first."""
         listed = tuple(findings)
         comparisons = sum(finding.effect is not None for finding in listed)
-        judged = sorted((each.judged(comparisons) for each in listed), key=_worst_first)
-        return cls(
-            reference, current, tuple(judged), tuple(columns), tuple(notes), comparisons=comparisons
-        )
+        judged = _worst_first(each.judged(comparisons) for each in listed)
+        return cls(reference, current, judged, tuple(columns), tuple(notes), comparisons=comparisons)
 
     def __add__(self, other: Report) -> Report:
         """Return both reports as one, every finding judged again among all comparisons."""
@@ -100,11 +98,18 @@ class Report:
         """Return the findings of one verdict that nobody has accepted, worst first."""
         return tuple(each for each in self.findings if each.verdict is verdict and each.fails)
 
+    def leads(self, verdict: Verdict) -> tuple[tuple[Finding, ...], ...]:
+        """Return the findings of one verdict, those on one column together, the telling one first."""
+        groups: dict[object, list[Finding]] = {}
+        for each in self.having(verdict):
+            groups.setdefault(_group(each), []).append(each)
+        return tuple(tuple(group) for group in groups.values())
+
     def accepting(self, acceptances: Iterable[Acceptance]) -> Report:
         """Return the report with these findings marked as known; the caller drops expired ones."""
         known = {acceptance.key: acceptance for acceptance in acceptances}
         marked = (replace(each, accepted=known.get(each.key)) for each in self.findings)
-        return replace(self, findings=tuple(sorted(marked, key=_worst_first)))
+        return replace(self, findings=_worst_first(marked))
 
     def redact(self) -> Report:
         """Return the report without examples of rows."""
@@ -166,12 +171,40 @@ class Report:
         return {"text/plain": repr(self), "text/html": self.render("notebook")}
 
 
-def _worst_first(finding: Finding) -> tuple[bool, int, float, str, str]:
+_FIRST = {"performance": 0, "output": 1, "schema": 2}
+"""What a reader needs first: is the model right, what does it answer, is the table still the table."""
+
+
+def _group(finding: Finding) -> object:
+    if not finding.column:
+        return finding.key
+    # A comparison of several sets names the pair before the column: "train→val: age".
+    return finding.subject.rpartition(": ")[0] if "→" in finding.subject else "", finding.column
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort by verdict, then by what a reader needs first, then by size; one column stays together."""
+    listed = list(findings)
+    ranks: dict[object, tuple[int, float]] = {}
+    for each in listed:
+        key = (each.verdict, each.fails, _group(each))
+        family = _FIRST.get(each.check.partition(".")[0], 3)
+        best = ranks.get(key, (9, 0.0))
+        ranks[key] = (min(best[0], family), min(best[1], -_ratio(each)))
+
+    def order(each: Finding) -> tuple[object, ...]:
+        rank = ranks[each.verdict, each.fails, _group(each)]
+        place = (each.column or "", each.precedence, -_ratio(each), each.subject, each.check)
+        return (not each.fails, -each.verdict.severity, *rank, *place)
+
+    return tuple(sorted(listed, key=order))  # type: ignore[arg-type]  # tuples of one shape
+
+
+def _ratio(finding: Finding) -> float:
     effect = finding.effect
-    ratio = -effect.value / effect.tolerance if effect is not None and effect.defined else 0.0
     if effect is None:
-        ratio = -float("inf")
-    return (not finding.fails, -finding.verdict.severity, ratio, finding.subject, finding.check)
+        return float("inf")
+    return effect.value / effect.tolerance if effect.defined else 0.0
 
 
 @cache

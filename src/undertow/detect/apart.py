@@ -1,4 +1,4 @@
-"""What a classifier can tell apart: the share of rows it can assign to their set, and by which columns.
+"""What a classifier can tell apart: the share of rows it can assign to a set, and by what.
 
 Columns may each stand still and yet move together; a classifier sees what no single column shows.
 """
@@ -86,7 +86,9 @@ class ToldApart:
             nothing = Effect("cdf_gap", math.nan, math.nan, math.nan, tolerance, 1.0)
             yield Finding(self.name, "all columns", "too few rows", nothing, rows, needs_rows=LEAST)
             return
-        tables = [sample.kept.take(spots) for sample, spots in zip(samples, seen, strict=True) if sample]
+        tables = [
+            sample.kept.take(spots) for sample, spots in zip(samples, seen, strict=True) if sample
+        ]
         table = _encoded(history.reference, read, *tables)
         side = np.repeat([False, True], [rows.reference, rows.current])
         found = told_apart(
@@ -185,7 +187,11 @@ def _evidence(found: Apart) -> dict[str, Any]:
         "auc": round(found.auc, 6),
         "auc_interval": [round(low, 6), round(high, 6)],
         "columns": [
-            {"column": each.column, "auc_drop": round(each.drop, 6), "auc_alone": round(0.5 + each.alone, 6)}
+            {
+                "column": each.column,
+                "auc_drop": round(each.drop, 6),
+                "auc_alone": round(0.5 + each.alone, 6),
+            }
             for each in found.drivers[:20]
         ],
     }

@@ -48,7 +48,9 @@ class Calibration:
     def _compare(
         self, history: History, columns: tuple[str, ...], before: Outcomes, now: Outcomes
     ) -> Iterator[Finding]:
-        score = columns[-1] if before.scores.predicted else judged.subject(history.reference, columns)
+        score = (
+            columns[-1] if before.scores.predicted else judged.subject(history.reference, columns)
+        )
         tolerance = history.tolerance(self.name, "difference", score, self.tolerance)
         sides = tables(before, now)
         ends = calibration.gaps(sides[0]), calibration.gaps(sides[1])
@@ -80,7 +82,7 @@ def _says(which: str, table: Outcomes, was: Gap, is_: Gap) -> str:
     seen, now = (f"{percent(g.happened)}" for g in (was, is_))
     if which == "positive":
         name = f"{table.scores.positive!r}"
-        return f"{name} is said with {today} on average and happened in {now} (was {then} and {seen})"
+        return f"{name} is given {today} on average and came true in {now} (was {then} and {seen})"
     word = "over" if is_.value > was.value else "under"
     return f"the model is {word}confident: {today} sure, {now} right (was {then} and {seen})"
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow.compute as pc
 
+from undertow.core import sql
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Kind, Role, Schema
@@ -196,14 +197,13 @@ def _rows_to_look_at(
     if name not in rows.column_names:
         return {}
     cells = pc.equal(to_text(rows.column(name).combine_chunks()), value).to_pylist()
-    column = '"' + name.replace('"', '""') + '"'
-    word = "'" + value.replace("'", "''") + "'"
+    column, word = sql.name(name), sql.text(value)
     which = "REFERENCE" if gone else "CURRENT"
     return {
         "examples": sampled.examples(side, name, np.array([each is True for each in cells])),
         "next": (
-            f"see how rows with {name} = {value} differ from the rest: undertow check {which} {which} "
-            f'--current-where "{column} = {word}" --reference-where "{column} <> {word}"',
+            f"see how rows with {name} = {value} differ from the rest: "
+            + sql.rest(which, f"{column} = {word}", f"{column} <> {word}"),
         ),
     }
 

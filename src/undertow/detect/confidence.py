@@ -1,4 +1,4 @@
-"""Confidence: how sure the model is of what it says; the first thing to move where labels are late."""
+"""Confidence: how sure the model is of what it says, which can be seen before labels come."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Confidence:
 
     Confidence is the probability of the predicted class. It is read from a vector of class
     probabilities or from one probability of the positive class; a score that is a confidence by
-    itself is looked at as any output is. Entropy needs the vector. High confidence proves nothing: a
-    model can be sure and wrong, so what is steady here says nothing of whether it is right.
+    itself is looked at as any output is. Entropy needs the vector. High confidence proves nothing:
+    a model can be sure and wrong, so what is steady here says nothing of whether it is right.
     """
 
     name: ClassVar[str] = "output.confidence"
@@ -81,7 +81,9 @@ class Confidence:
             column=column.origin,
             needs_rows=_needed(effect, counts),
             evidence=_evidence(history, column, what, (before, now), curves),
-            shape=describe.histogram(*curves, counts.edges[np.flatnonzero(counts.atoms & (counts.tally > 0))]),
+            shape=describe.histogram(
+                *curves, counts.edges[np.flatnonzero(counts.atoms & (counts.tally > 0))]
+            ),
             next=(
                 f"look at rows whose {column.origin!r} is least sure: are they new kinds of rows?",
                 "label some of them: only labels tell whether the model is still right",
@@ -117,12 +119,9 @@ def _needed(effect: Effect, counts: Histogram) -> int | None:
 def _says(what: str, effect: Effect, before: Curve, now: Curve) -> str:
     span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
     was, is_ = before.quantile(0.5), now.quantile(0.5)
-    if what == ENTROPY:
-        word = "less" if is_ > was else "more"
-        return f"the model is {word} sure: entropy moved in {percent(effect.value)} of rows ({span}), half were under {was:.2g}, now {is_:.2g}"
-    word = "more" if is_ > was else "less"
-    half = f"half were under {was:.2g} sure, now under {is_:.2g}"
-    return f"the model is {word} sure: confidence moved in {percent(effect.value)} of rows ({span}), {half}"
+    word = "less" if (is_ > was) == (what == ENTROPY) else "more"
+    half = f"half were under {was:.2g}, now under {is_:.2g}"
+    return f"the model is {word} sure: {what} moved in {percent(effect.value)} of rows ({span}), {half}"
 
 
 def _evidence(

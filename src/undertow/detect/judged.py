@@ -135,8 +135,13 @@ def _wrong_classes(
     truth = canonical(to_text(label))
     if said is not None and said.name in rows.column_names:
         names = canonical(to_text(rows.column(said.name).combine_chunks()))
-        missed = np.array([a != b and None not in (a, b) for a, b in zip(
-            names.to_pylist(), truth.to_pylist(), strict=True)], np.bool_)
+        missed = np.array(
+            [
+                a != b and None not in (a, b)
+                for a, b in zip(names.to_pylist(), truth.to_pylist(), strict=True)
+            ],
+            np.bool_,
+        )
     elif scores.threshold is not None:
         high = np.array([name == scores.positive for name in truth.to_pylist()])
         missed = ((sure >= scores.threshold) != high) & np.asarray(truth.is_valid())
@@ -155,7 +160,9 @@ def _shown(
     order = order[how[order] > 0] if (how > 0).any() else order[how[order] >= 0]
     names = [*first, *[name for name in rows.column_names if name not in first][:_OTHERS]]
     cells: dict[str, list[Any]] = {
-        name: to_text(rows.column(name).combine_chunks().take(pa.array(order, pa.int64()))).to_pylist()
+        name: to_text(
+            rows.column(name).combine_chunks().take(pa.array(order, pa.int64()))
+        ).to_pylist()
         for name in names
     }
     return tuple(

@@ -26,7 +26,7 @@ from undertow.summaries.presence import Presence
 WAYS = {"null": "null", "nan": "NaN", "unreadable": "unreadable", "blank": "blank"}
 """The ways a value can be missing, as people say them."""
 CHANCE = 1e-4
-"""A column that holds nothing now is a fact where the reference makes that less likely than this."""
+"""A column that holds nothing now is a fact where the reference makes it less likely than this."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Missing:
     """The share of rows without a usable value: null, NaN, blank, or text in a column of numbers.
 
     It is measured as Cohen's h, so that 1 -> 4% weighs as much as 50 -> 60%. Each way of being
-    missing is named with its share. A column with nothing missing on either side needs no comparison
-    and gets no finding. A column in which nothing is left is a fact, however few rows there are,
-    unless the reference makes that likely. Labels may come late: a label with more missing is told as
-    `watch` at most.
+    missing is named with its share. A column with nothing missing on either side needs no
+    comparison and gets no finding. A column in which nothing is left is a fact, however few rows
+    there are, unless the reference makes that likely. Labels may come late: a label with more
+    missing is told as `watch` at most.
     """
 
     name: ClassVar[str] = "quality.missing"
@@ -79,7 +79,9 @@ class Missing:
                     if getattr(before, way) or getattr(now, way)
                 },
             },
-            shape=two_shares("missing", "present", (before.missing, now.missing), (before.rows, now.rows)),
+            shape=two_shares(
+                "missing", "present", (before.missing, now.missing), (before.rows, now.rows)
+            ),
             examples=sampled.examples(history.now, column.name, missing) if is_ > was else (),
             next=(f'see which rows: undertow check ... --where "{quoted(column.name)} IS NULL"',)
             if now.null and is_ > was
@@ -167,10 +169,14 @@ def _share(side: Presence, way: str) -> float:
 def _says(name: str, before: Presence, now: Presence) -> str:
     was, is_ = (side.missing / max(side.rows, 1) for side in (before, now))
     if now.rows and now.missing == now.rows:
-        head = f"{name!r} holds nothing now: all {now.rows:,} rows are missing, {percent(was)} before"
+        head = (
+            f"{name!r} holds nothing now: all {now.rows:,} rows are missing, {percent(was)} before"
+        )
     else:
         head = f"{name!r} is missing in {percent(is_)} of rows, was {percent(was)}"
-    ways = [f"{word} {percent(_share(now, way))}" for way, word in WAYS.items() if getattr(now, way)]
+    ways = [
+        f"{word} {percent(_share(now, way))}" for way, word in WAYS.items() if getattr(now, way)
+    ]
     plain = now.missing == now.null
     return head if plain else f"{head} ({', '.join(ways)})"
 
@@ -185,5 +191,5 @@ def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:
         out |= np.isnan(to_floats(cells))
     elif is_text(cells.type) and not pa.types.is_binary(cells.type):
         blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(cells)), 0)
-        out |= np.asarray(blank.fill_null(True))
+        out |= np.asarray(pc.fill_null(blank, fill_value=True))
     return np.asarray(out, np.bool_)

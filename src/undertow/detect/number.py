@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from undertow.core import sql
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows
 from undertow.core.profile import Profile
@@ -108,13 +109,13 @@ def _rows_to_look_at(
     cut, below = float(ours.edges[at]), bool(rise[at] > 0)
     values = sampled.numbers(sampled.kept(now), name)
     gained = values <= cut if below else values > cut
-    quoted = '"' + name.replace('"', '""') + '"'
+    column = sql.name(name)
     left, right = ("<=", ">") if below else (">", "<=")
     return {
         "examples": sampled.examples(now, name, gained),
         "next": (
-            "see how the rows that moved differ from the rest: undertow check CURRENT CURRENT "
-            f"--current-where '{quoted} {left} {cut:.6g}' --reference-where '{quoted} {right} {cut:.6g}'",
+            "see how the rows that moved differ from the rest: "
+            + sql.rest("CURRENT", f"{column} {left} {cut:.6g}", f"{column} {right} {cut:.6g}"),
         ),
     }
 

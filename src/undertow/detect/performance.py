@@ -1,4 +1,4 @@
-"""Performance: how often the model is right, of which class it fell most, how far off its numbers are.
+"""Performance: how often the model is right, where that fell most, how far off its numbers are.
 
 Only rows that have a label count. Where there are none, nothing is known, and the finding says so.
 """
@@ -27,6 +27,7 @@ from undertow.stats.metrics import CLASSES, NUMBERS, RELATIVE, TOLERANCE, Measur
 from undertow.stats.outcomes import Sums, Table, tables
 from undertow.stats.recall import Recalls
 from undertow.stats.rows import needs_rows
+from undertow.stats.score import Z, limits
 from undertow.summaries.errors import Errors
 from undertow.summaries.outcomes import Outcomes
 
@@ -121,9 +122,7 @@ class Performance:
         tolerance = self.tolerance or 0.2
         name = judged.subject(history.reference, columns)
         tolerance = history.tolerance(f"{self.name}.{CLASS_RECALL}", "cohens_h", name, tolerance)
-        counts = [
-            each.astype(np.int64) for side in sides for each in metrics.parts(side)[:2]
-        ]
+        counts = [each.astype(np.int64) for side in sides for each in metrics.parts(side)[:2]]
         found = recall.comparable(*counts, tolerance=tolerance)
         place, effect = recall.largest_recall_change(found, tolerance=tolerance)
         return None if place < 0 or len(sides[0].classes) < 2 else (found, place, effect)
@@ -190,7 +189,7 @@ def _unjudged(
     return Finding(
         "performance.labels",
         subject,
-        f"whether {subject!r} is still right is unknown: {what}. What else this report says of it is "
+        f"whether {subject!r} is still right is unknown: {what}. All else this report says of it is "
         "read from inputs and outputs alone, so concept drift cannot be excluded",
         rows=Rows(before.judged, now.judged if now is not None else 0),
         column=subject,
@@ -232,7 +231,7 @@ def _evidence(
     for name, (before, now) in found.items():
         out[name] = describe.pair(before.value, now.value)
     for name, (before, now) in found.items():
-        error = metrics.Z * math.hypot(before.error, now.error)
+        error = Z * math.hypot(before.error, now.error)
         if math.isfinite(error + now.value - before.value):
             moved = now.value - before.value
             out[f"{name}_change"] = [round(moved - error, 6), round(moved + error, 6)]
@@ -249,9 +248,7 @@ def _needed(
     if not effect.defined or effect.high <= effect.tolerance or effect.low > effect.tolerance:
         return None
     rows = [side.judged for side in sides]
-    spread = max(
-        side.error * math.sqrt(n) for side, n in zip((before, now), rows, strict=True)
-    )
+    spread = max(side.error * math.sqrt(n) for side, n in zip((before, now), rows, strict=True))
     if chosen.unit == RELATIVE:
         spread /= abs(before.value) or 1.0
     return needs_rows("difference", min(effect.tolerance, 0.49), sd=spread or 0.01)
@@ -328,7 +325,7 @@ def _recall_finding(
 
 
 def _end(hits: Any, rows: Any) -> dict[str, float]:
-    low, high = metrics.limits(hits, rows)
+    low, high = limits(hits, rows)
     return {"value": float(hits / rows), "low": float(low), "high": float(high)}
 
 
@@ -359,5 +356,7 @@ def _next(profile: Profile, columns: tuple[str, ...], now: Outcomes | Errors) ->
     if now.judged < now.rows:
         steps.append("wait for the missing labels, or label rows drawn at random, and check again")
     label = judged.label_of(profile, columns)
-    steps.append(f"look at the rows where {judged.subject(profile, columns)!r} and {label!r} differ")
+    steps.append(
+        f"look at the rows where {judged.subject(profile, columns)!r} and {label!r} differ"
+    )
     return tuple(steps)

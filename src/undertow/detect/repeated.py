@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -19,7 +19,7 @@ from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.counts import Counts, Floats
 from undertow.stats.share import angle, largest_share_change
-from undertow.stats.told import needed, quoted, short, two_shares
+from undertow.stats.told import needed, quoted, short, telling, two_shares
 from undertow.summaries.histogram import SENTINELS, Histogram
 from undertow.summaries.moments import Moments
 
@@ -29,7 +29,7 @@ OUTSTANDING = 4
 NEIGHBOURS = 2
 """Values on each side that count as neighbours."""
 _DAY = 86_400_000_000
-_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - Arrow's times count from it without a zone
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - Arrow's times count from it without a zone
 _CLOCKS = {"0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2038-01-19"}
 """Days that often stand for "no date": the first or last a system can write."""
 
@@ -41,7 +41,7 @@ class Repeated:
     A value is looked at where it holds at least four times the rows of its neighbours, on both sides
     taken together: ages, hours and ratings have no such value, and missing data written as a value
     does. Of these the one whose share moved most is told, as Cohen's h, corrected for the number of
-    values that were looked at. It works both ways: a constant in the reference that varies now is
+    values and columns that were looked at. It works both ways: a constant in the reference that varies now is
     as telling as a column that has just become constant. Common values and the usual stand-ins for
     "missing" are counted exactly; any other is read from the sample of rows.
     """
@@ -54,14 +54,25 @@ class Repeated:
         yield from Number().needs(schema)
 
     def __call__(self, history: History) -> Iterator[Finding]:
-        """Yield one finding a column in which some value stands out."""
+        """Yield one finding a column with such a value, and one for all the others."""
         unread = {Role.ID, Role.IGNORE, Role.VERSION}
+        found, columns = [], 0
         for column in history.reference.schema.of(kind=KINDS):
-            if column.name in history.now.schema and column.role not in unread:
-                tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
-                best = _largest(history, column, tolerance)
-                if best is not None:
-                    yield _found(history, column, best)
+            if column.name not in history.now.schema or column.role in unread:
+                continue
+            columns += 1
+            tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
+            best = _largest(history, column, tolerance)
+            if best is not None:
+                found.append(_found(history, column, best))
+        yield from telling(
+            self.name,
+            found,
+            tested=len(found),
+            columns=columns,
+            rows=Rows(history.reference.rows, history.now.rows),
+            quiet="no one value is newly repeated",
+        )
 
 
 @dataclass(frozen=True)
@@ -82,10 +93,12 @@ def _largest(history: History, column: Column, tolerance: float) -> _Spike | Non
         could &= both < sum(rows)
         if not could.any() or not min(rows):
             continue
-        values, ours, theirs = values[could], ours[could], theirs[could]
-        spot, effect = largest_share_change(ours, theirs, rows=rows, tolerance=tolerance)
-        hits = int(ours[spot]), int(theirs[spot])
-        found.append(_Spike(float(values[spot]), hits, rows, effect, len(values)))
+        spot, effect = largest_share_change(
+            ours[could], theirs[could], rows=rows, tolerance=tolerance
+        )
+        at = np.flatnonzero(could)[spot]
+        hits = int(ours[at]), int(theirs[at])
+        found.append(_Spike(float(values[at]), hits, rows, effect, int(could.sum())))
     if not found:
         return None
     best = max(found, key=lambda spike: spike.effect.value)
@@ -100,11 +113,12 @@ _Counts = tuple[Floats, Counts, Counts, tuple[int, int]]
 def _candidates(history: History, column: Column) -> tuple[_Counts, _Counts]:
     """Return the outstanding values that have a cell of their own, and the other ones.
 
-    The first are counted in every row, the others in the sample. Both are chosen on the rows of both
-    sides together, so that being chosen says nothing of a difference.
+    The first are counted in every row, the others in the sample. Both are chosen on the rows of
+    both sides together, so that being chosen says nothing of a difference.
     """
     sides = [
-        sampled.tallied(sampled.kept(side), column.name) for side in (history.reference, history.now)
+        sampled.tallied(sampled.kept(side), column.name)
+        for side in (history.reference, history.now)
     ]
     values = np.union1d(sides[0][0], sides[1][0])
     counts = np.zeros((2, len(values)), np.int64)
@@ -204,7 +218,7 @@ def _name(column: Column, value: float) -> str:
     if column.kind is Kind.NUMBER:
         return short(value)
     try:
-        moment = _EPOCH + datetime.timedelta(microseconds=value)
+        moment = _EPOCH + dt.timedelta(microseconds=value)
     except OverflowError:
         return short(value)
     return moment.date().isoformat() if value % _DAY == 0 else moment.isoformat(sep=" ")

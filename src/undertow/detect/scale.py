@@ -25,14 +25,15 @@ from undertow.summaries.histogram import Histogram
 
 @dataclass(frozen=True)
 class Scale:
-    """Whether a number that moved is the old number in another unit: grams for kilograms, cents for euros.
+    """Whether a number that moved is the old number in another unit: grams where kilograms were.
 
     It speaks only where the distribution has moved by more than the tolerance, and measures that as
-    `drift.number` does, so it is never louder. The old values are converted by each usual factor and
-    formula (10, 60, 100, 1000, 1024, Fahrenheit, inches, logarithms, another sign, ratings of 1 to 5
-    on a scale of 1 to 10, ...): the one that brings both distributions together is named, with the gap
-    that is left. Small factors must be hit within 2%, so that a growth of 10% is not taken for a unit.
-    Where only some rows changed their unit, those outside the reference's range are explained.
+    `drift.number` does, so it is never louder. The old values are converted by each usual factor
+    and formula (10, 60, 100, 1000, 1024, Fahrenheit, inches, logarithms, another sign, ratings of 1
+    to 5 on a scale of 1 to 10, ...): the one that brings both distributions together is named, with
+    the gap that is left. Small factors must be hit within 2%, so that a growth of 10% is not taken
+    for a unit. Where only some rows changed their unit, those outside the reference's range are
+    explained.
     """
 
     name: ClassVar[str] = "quality.scale"
@@ -51,19 +52,25 @@ class Scale:
             if before is None or now is None:
                 continue
             sides = _side(history.reference, column), _side(history.now, column)
-            found = self._whole(history, column, before, now, sides)
+            found = self._whole(history, column, before, now, sides, len(columns))
             found = found or self._part(history, column, sides, len(columns))
             if found is not None:
                 yield found
 
     def _whole(
-        self, history: History, column: Column, before: Histogram, now: Histogram, sides: _Sides
+        self,
+        history: History,
+        column: Column,
+        before: Histogram,
+        now: Histogram,
+        sides: _Sides,
+        looked_at: int,
     ) -> Finding | None:
         tolerance = history.tolerance(
             f"{family(column)}.number", "cdf_gap", column.name, self.tolerance
         )
         effect = cdf_gap(before.tally, now.tally, atoms=before.atoms, tolerance=tolerance)
-        if not effect.defined or effect.low <= tolerance:
+        if decide(effect, looked_at) is not Verdict.CHANGED:
             return None
         fit = units.likeliest(*sides[0], *sides[1], effect.value)
         if fit is None:
@@ -82,7 +89,9 @@ class Scale:
             next=(f"{fit.unit.undo} where {column.name!r} is loaded, then check again",),
         )
 
-    def _part(self, history: History, column: Column, sides: _Sides, looked_at: int) -> Finding | None:
+    def _part(
+        self, history: History, column: Column, sides: _Sides, looked_at: int
+    ) -> Finding | None:
         """Return a finding where only the rows outside the reference's range look converted."""
         (old, old_rows), (new, new_rows) = sides
         if not len(old) or not len(new):
@@ -110,9 +119,7 @@ class Scale:
             Rows(int(old_rows.sum()), rows),
             column=column.name,
             evidence=_evidence(fit, ((old, old_rows), (new[outside], new_rows[outside]))),
-            shape=two_shares(
-                "another unit", "as before", (0, hits), (int(old_rows.sum()), rows)
-            ),
+            shape=two_shares("another unit", "as before", (0, hits), (int(old_rows.sum()), rows)),
             examples=sampled.examples(history.now, column.name, (values < low) | (values > high)),
             causes=(f"a change of unit in some rows: {fit.unit.cause}",),
             next=(f"find the source that writes {column.name!r} above {short(float(high))}",)
@@ -147,7 +154,9 @@ def _shape(fit: Fit, sides: _Sides) -> Any:
     """Return a chart of the reference, converted, and what there is now."""
     (_, old_rows), (new, new_rows) = sides
     ends = min(fit.converted.min(), new.min()), max(fit.converted.max(), new.max())
-    edges = np.unique(np.quantile(np.concatenate([fit.converted, new]), np.linspace(0.01, 0.99, 99)))
+    edges = np.unique(
+        np.quantile(np.concatenate([fit.converted, new]), np.linspace(0.01, 0.99, 99))
+    )
     curves = [
         describe.Curve.of(edges, _cells(edges, values, rows), float(ends[0]), float(ends[1]))
         for values, rows in ((fit.converted, old_rows), (new, new_rows))

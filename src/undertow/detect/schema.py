@@ -67,7 +67,7 @@ def meaning(arrow: str) -> str:
 
 @dataclass(frozen=True)
 class Columns:
-    """Whether the columns are those of the reference: all there, of the same types, in the same order.
+    """Whether the columns are those of the reference: all there, same types, same order.
 
     A column that is gone is `changed`; a label that is gone is `unknown`, because labels come late.
     A new column is `watch`: nothing that worked breaks by it, but nothing compares it either. Another
@@ -92,7 +92,9 @@ class Columns:
         if all(each.verdict is Verdict.STEADY for each in found):
             count = len(_columns(history)[0])
             same = "in the same order" if found else "of the same types, in the same order"
-            says = f"all {count} columns are there, {same}" if count > 1 else "the one column is there"
+            says = (
+                f"all {count} columns are there, {same}" if count > 1 else "the one column is there"
+            )
             yield _fact(history, self.name, "columns", says, Verdict.STEADY)
 
     def _gone_and_new(self, history: History) -> Iterator[Finding]:
@@ -145,7 +147,9 @@ def _columns(history: History) -> tuple[list[Column], list[Column]]:
 
 def _twin(gone: Column, new: list[Column]) -> Column | None:
     """Return the new column that is likely the one that is gone: a close name, the same type."""
-    like = {each.name.casefold(): each for each in new if meaning(each.arrow) == meaning(gone.arrow)}
+    like = {
+        each.name.casefold(): each for each in new if meaning(each.arrow) == meaning(gone.arrow)
+    }
     close = difflib.get_close_matches(gone.name.casefold(), like, n=1, cutoff=0.7)
     return like[close[0]] if close else None
 
@@ -199,7 +203,9 @@ def _milder(history: History, name: str, was: str, is_: str) -> tuple[Verdict, s
     sides = {was: history.reference, is_: history.now}
     sizes = {kind: sampled.numbers(sampled.kept(side), name) for kind, side in sides.items()}
     if {was, is_} <= _NUMBERS:
-        parts = {kind: size[np.isfinite(size) & (size != np.rint(size))] for kind, size in sizes.items()}
+        parts = {
+            kind: size[np.isfinite(size) & (size != np.rint(size))] for kind, size in sizes.items()
+        }
         if "whole number" not in sides or not any(len(part) for part in parts.values()):
             return Verdict.STEADY, ": the values compare equal" + _filled(history, name, was)
         if len(parts[is_]):
@@ -211,7 +217,10 @@ def _milder(history: History, name: str, was: str, is_: str) -> tuple[Verdict, s
             return Verdict.STEADY, ": every time is midnight, the days compare equal"
     seen = history.now.get(Presence, name)
     if was in _NUMBERS and is_ == "text" and seen is not None:
-        return Verdict.CHANGED, f": {seen.unreadable:,} of {seen.rows:,} rows no longer read as a number"
+        return (
+            Verdict.CHANGED,
+            f": {seen.unreadable:,} of {seen.rows:,} rows no longer read as a number",
+        )
     return Verdict.CHANGED, ""
 
 

@@ -211,7 +211,9 @@ def _examples(
         first = np.unique(hashes[spots], return_index=True)[1][:EXAMPLES] if len(spots) else spots
         if len(first):
             chosen = table.take(pa.array(spots[first]))
-            shown = {name: to_text(chosen.column(name).combine_chunks()) for name in chosen.column_names}
+            shown = {
+                name: to_text(chosen.column(name).combine_chunks()) for name in chosen.column_names
+            }
             return tuple(
                 {name: str(cells[row].as_py())[:SHOWN] for name, cells in shown.items()}
                 for row in range(len(first))

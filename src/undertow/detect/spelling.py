@@ -22,7 +22,8 @@ from undertow.stats.told import two_shares
 
 MOST = 5_000
 """Columns of more distinct values than this are not looked at."""
-_TRUE, _FALSE = frozenset("true t yes y 1 1.0 on".split()), frozenset("false f no n 0 0.0 off".split())
+_TRUE = frozenset(("true", "t", "yes", "y", "1", "1.0", "on"))
+_FALSE = frozenset(("false", "f", "no", "n", "0", "0.0", "off"))
 
 
 def _case(word: str) -> str:
@@ -122,7 +123,9 @@ def _respelled(values: Compared) -> tuple[str, dict[str, str], int]:
     """Return the way that explains most new rows: {new spelling: old}, and those rows."""
     ours = {values.before.name(spot): None for spot in range(len(values.before.keys))}
     known = np.isin(values.now.keys, values.before.keys)
-    new = {values.now.name(int(spot)): int(values.now.tally[spot]) for spot in np.flatnonzero(~known)}
+    new = {
+        values.now.name(int(spot)): int(values.now.tally[spot]) for spot in np.flatnonzero(~known)
+    }
     best: tuple[str, dict[str, str], int] = ("", {}, 0)
     for way, plain in WAYS.items() if new and ours else ():
         by_plain = {plain(word): word for word in ours}
@@ -142,4 +145,3 @@ def _examples(history: History, column: Column, words: list[str]) -> tuple[dict[
     cells = sampled.texts(sampled.kept(history.now), column.name)
     chosen = np.isin(np.asarray(cells.fill_null("").to_pylist(), dtype=object), words)
     return sampled.examples(history.now, column.name, chosen & np.asarray(cells.is_valid()))
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,13 +18,14 @@ from undertow.core.summary import Need
 from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.share import share_change
-from undertow.stats.told import needed, quoted, short, two_shares
+from undertow.stats.told import needed, quoted, short, telling, two_shares
 from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
 from undertow.summaries.moments import Moments
 
 PLACEHOLDERS = frozenset(
-    "null none nil nan n/a na #n/a <na> undefined unknown missing not_available tbd ? ?? - -- . nat".split()
+    ("null", "none", "nil", "nan", "nat", "n/a", "na", "#n/a", "<na>", "undefined", "unknown")
+    + ("missing", "not available", "not_available", "tbd", "?", "??", "-", "--", ".")
 )
 """Words that stand for "no value", in lower case. Blanks are counted by `quality.missing`."""
 
@@ -36,8 +37,8 @@ class Range:
     A reference of n rows leaves about one in n of the new rows on either side of its range without
     any change, and the evidence allows for it: it is the chance that so many of the most extreme
     rows are all new ones. The side with more rows outside is measured; both are in the evidence.
-    Columns with no row outside get no finding, and are counted as compared. A constant has no range;
-    `quality.repeated` looks at those.
+    Only columns that left their range get a finding of their own, whose evidence counts every column
+    that was looked at; the others share one. A constant has no range: `quality.repeated` looks at it.
     """
 
     name: ClassVar[str] = "quality.range"
@@ -59,14 +60,22 @@ class Range:
             below, above = _outside(history, column.name, span, now)
             if below[0] or above[0]:
                 found.append(self._compare(history, column, span, now, (below, above)))
-        for each in found:
-            # Columns with nothing outside were looked at too: what is left pays for them.
-            assert each.effect is not None
-            p = min(1.0, each.effect.p_no_change * compared / len(found))
-            yield replace(each, effect=replace(each.effect, p_no_change=p))
+        yield from telling(
+            self.name,
+            found,
+            tested=compared,
+            columns=compared,
+            rows=Rows(history.reference.rows, history.now.rows),
+            quiet="no more rows outside the reference's range than chance brings",
+        )
 
     def _compare(
-        self, history: History, column: Column, span: Moments, now: Moments, out: tuple[_Hits, _Hits]
+        self,
+        history: History,
+        column: Column,
+        span: Moments,
+        now: Moments,
+        out: tuple[_Hits, _Hits],
     ) -> Finding:
         tolerance = history.tolerance(self.name, "cohens_h", column.name, self.tolerance)
         most = max(out, key=lambda hits: hits[0] / hits[1])
@@ -145,7 +154,8 @@ def _beyond(cells: Histogram | None, end: float, side: int) -> int:
 class Placeholder:
     """The share of rows whose text stands for "no value": null, none, n/a, unknown, ?, -.
 
-    All such words of a column are taken together. Columns without one on either side get no finding.
+    All such words of a column are taken together. Columns without one on either side get no
+    finding.
     """
 
     name: ClassVar[str] = "quality.placeholder"
@@ -178,7 +188,10 @@ class Placeholder:
                 needs_rows=needed(effect, max(was, is_)),
                 evidence={"share": describe.pair(was, is_), "words": words},
                 shape=two_shares(
-                    "stands for no value", "a value", (before.hits, now.hits), (before.rows, now.rows)
+                    "stands for no value",
+                    "a value",
+                    (before.hits, now.hits),
+                    (before.rows, now.rows),
                 ),
                 examples=_examples(history.now, column, now.words) if is_ > was else (),
                 next=(f"read these words as missing where {column.name!r} is loaded",)
@@ -218,7 +231,7 @@ def _words(side: Profile, column: Column) -> _Words:
 def _stands_for_none(words: pa.Array) -> Any:
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(words))
     found = pc.is_in(plain, value_set=pa.array(sorted(PLACEHOLDERS)))
-    return np.asarray(found.fill_null(False), np.bool_)
+    return np.asarray(pc.fill_null(found, fill_value=False), np.bool_)
 
 
 def _examples(side: Profile, column: Column, words: tuple[str, ...]) -> tuple[dict[str, str], ...]:

@@ -120,11 +120,11 @@ def _relative(before: float, now: float, error: float, tolerance: float) -> Effe
 class Duplicates:
     """The share of rows that repeat an earlier one (or its identifier, where one is declared).
 
-    The more rows there are the more of them meet an equal, so the larger side is thinned to the rows
-    of the smaller one, by calculation, before both are compared. Below the sample's capacity the
-    count is exact, above it is estimated; rows that come in clumps count as few. Where more than half
-    of the reference's rows repeat another, because there are few things a row can say, nothing is
-    judged; nor is it where the columns differ.
+    The more rows there are the more of them meet an equal, so the larger side is thinned to the
+    rows of the smaller one, by calculation, before both are compared. Below the sample's capacity
+    the count is exact, above it is estimated; rows that come in clumps count as few. Where more
+    than half of the reference's rows repeat another, because there are few things a row can say,
+    nothing is judged; nor is it where the columns differ.
     """
 
     name: ClassVar[str] = "quality.duplicates"
@@ -143,7 +143,11 @@ class Duplicates:
             return
         least = min(rows.reference, rows.current)
         before, now = (_repeats(sample, least) for sample in samples)
-        what = f"the {' and '.join(samples[0].by)} of an earlier row" if samples[0].by else "an earlier row"
+        what = (
+            f"the {' and '.join(samples[0].by)} of an earlier row"
+            if samples[0].by
+            else "an earlier row"
+        )
         evidence = {
             "repeats": describe.pair(_plain(samples[0]), _plain(samples[1])),
             "repeats_at_equal_rows": describe.pair(before.share, now.share),
@@ -170,8 +174,12 @@ class Duplicates:
             rows,
             needs_rows=needed(effect, max(before.share, now.share)),
             evidence=evidence,
-            shape=two_shares("repeats", "first seen", (before.hits, now.hits), (before.rows, now.rows)),
-            examples=sampled.examples(history.now, first, weights > 1) if now.share > before.share else (),
+            shape=two_shares(
+                "repeats", "first seen", (before.hits, now.hits), (before.rows, now.rows)
+            ),
+            examples=sampled.examples(history.now, first, weights > 1)
+            if now.share > before.share
+            else (),
             next=("find the step that loads the same rows twice, and check again without it",),
         )
 
@@ -194,8 +202,8 @@ def _plain(sample: RowSample) -> float:
 def _repeats(sample: RowSample, least: int) -> _Repeats:
     """Return the share of `least` of these rows that repeat another, and the rows that is worth.
 
-    Each distinct row stays with the chance that one of its copies does (Hurlbert 1971). Copies of one
-    row are no independent evidence: the rows are divided by the mean size of a clump.
+    Each distinct row stays with the chance that one of its copies does (Hurlbert 1971). Copies of
+    one row are no independent evidence: the rows are divided by the mean size of a clump.
     """
     weights = sample.multiplicity.astype(np.float64)
     total = float(weights.sum())

@@ -4,8 +4,8 @@ The same checks that compare the current set with the reference compare each blo
 outside it, never with rows that contain it. The tolerance is a prediction limit of those effects:
 what the next block like these exceeds once in 500. It is never below the declared tolerance, which
 says what matters; the wobble says what is usual, and a change that is usual or does not matter is
-none. Where blocks are not worth eight independent ones, or half of all rows may move, nothing can be
-taught: the finding is unknown and says why, unless every tolerance there could be gives one verdict.
+none. Where blocks are not worth eight independent ones, or half of all rows may move, nothing can
+be taught: the finding is unknown and says why, unless every tolerance gives the same verdict.
 
 A block's company is all other rows. A column that follows the hour, the weekday or the season is
 compared within it where that gives a smaller tolerance, and so is the current set.
@@ -117,7 +117,12 @@ class Taught:
         evidence["effect"] = {"name": effect.name, "low": effect.low, "high": effect.high}
         says = f"{lesson.reason}; {finding.says}"
         return replace(
-            same, effect=None, verdict=Verdict.UNKNOWN, says=says, evidence=evidence, needs_rows=None
+            same,
+            effect=None,
+            verdict=Verdict.UNKNOWN,
+            says=says,
+            evidence=evidence,
+            needs_rows=None,
         )
 
     def _wild(self, lesson: Lesson, effect: str) -> str:
@@ -166,8 +171,11 @@ def teach(
         return Taught(layout, nothing=why)
     names = {each.origin or each.name for each in rest.all_columns}
     lessons, company = dict(_lessons(_All(layout, blocks, rest, held), names, checks)), {}
-    loose = {origin for (_, name), each in lessons.items() if (origin := _origin(rest, name))
-             and (each.reason or each.effect > 0)}
+    loose = {
+        origin
+        for (_, name), each in lessons.items()
+        if (origin := _origin(rest, name)) and (each.reason or each.effect > 0)
+    }
     for narrow in (_Aligned(layout, blocks, rest, held), _Season(layout, blocks, rest, held)):
         if not narrow.company():
             continue
@@ -269,9 +277,7 @@ def _lessons(
         worst = max(found, key=lambda spot: (found[spot], -spot))
         learned = math.nan if why else limit(effects, CHANGED_P, count)
         label = against.layout.label(worst)
-        yield subject, Lesson(
-            learned, len(effects), count, label, found[worst], against.word, why
-        )
+        yield subject, Lesson(learned, len(effects), count, label, found[worst], against.word, why)
 
 
 def _subject(finding: Finding) -> Subject:
@@ -299,7 +305,9 @@ def _apart(blocks: Sequence[Profile], column: str) -> NDArray[np.float64] | None
     numeric = blocks[0].get(Histogram, column) is not None
     for block in blocks:
         numbers, words = block.get(Histogram, column), block.get(Categories, column)
-        counts = numbers.tally if numbers is not None else words.buckets if words is not None else None
+        counts = (
+            numbers.tally if numbers is not None else words.buckets if words is not None else None
+        )
         if counts is None:
             return None
         shares = counts / max(int(counts.sum()), 1)

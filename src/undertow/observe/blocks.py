@@ -1,4 +1,4 @@
-"""A reference with a time column, measured block by block in one pass: rows go where they belong."""
+"""A reference with a time column, measured block by block in one pass: each row in its own."""
 
 from __future__ import annotations
 

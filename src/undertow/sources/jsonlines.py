@@ -78,7 +78,10 @@ def _parse(path: Path, spool: Spool) -> SpooledPart:
 
 def _infer(path: Path, line: int, block: bytes) -> pa.Table:
     try:
-        return _read(path, line, block, None)
+        table = _read(path, line, block, None)
+        if any(_settled(kind) != kind for kind in table.schema.types):
+            raise _WiderError
+        return table
     except pa.ArrowInvalid as error:
         for _ in _rows(path, line, block):
             pass
@@ -102,7 +105,9 @@ def _expect(
 
 
 def _spool(path: Path, types: Types, mixed: set[str], spool: Spool) -> SpooledPart:
-    types = {name: pa.string() if name in mixed else kind for name, kind in types.items()}
+    types = {
+        name: pa.string() if name in mixed else _settled(kind) for name, kind in types.items()
+    }
 
     def batches() -> Iterator[pa.RecordBatch]:
         for block in _blocks(path):
@@ -116,6 +121,16 @@ def _spool(path: Path, types: Types, mixed: set[str], spool: Spool) -> SpooledPa
             yield from _fill(table, _schema(types)).to_batches()
 
     return spool.write(str(path), _schema(types), batches())
+
+
+def _settled(kind: pa.DataType) -> pa.DataType:
+    """Return a type without lists of nulls, which Arrow 26 writes broken; they become text."""
+    if pa.types.is_list(kind):
+        inner = pa.string() if pa.types.is_null(kind.value_type) else _settled(kind.value_type)
+        return pa.list_(inner)
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _settled(field.type)) for field in kind])
+    return kind
 
 
 def _schema(types: Types) -> pa.Schema:

@@ -213,12 +213,12 @@ def lasting(time: int, *, dated: bool = True) -> str:
 def worth(apart: NDArray[np.float64]) -> float:
     """Return how many independent blocks these are worth, from their distances, in order of time.
 
-    Blocks near each other that are more alike than distant ones say the same thing twice: the sum of
-    the correlations up to the first that is not positive (Geyer 1992), the variogram in their place.
+    Blocks near each other that are more alike than distant ones say the same thing twice: their
+    correlations are summed up to the first that is not positive (Geyer 1992), read from distances.
 
-    >>> alike = np.array([[0.0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 0, 1], [1, 1, 1, 0]])
-    >>> worth(alike), round(worth(np.abs(np.subtract.outer(np.arange(40.0), np.arange(40.0)))))
-    (4.0, 3)
+    >>> line = np.arange(40.0)
+    >>> worth(1 - np.eye(40)), round(worth(np.abs(np.subtract.outer(line, line))), 1)
+    (40.0, 2.2)
     """
     count = len(apart)
     square = apart * apart
@@ -235,8 +235,8 @@ def worth(apart: NDArray[np.float64]) -> float:
 def limit(effects: NDArray[np.float64], chance: float, independent: float) -> float:
     """Return what the next of such effects exceeds with that chance: a prediction limit.
 
-    Mean plus Student's t times the spread, as for a normal, with as many degrees of freedom as there
-    are independent blocks; never below the largest effect seen.
+    Mean plus Student's t times the spread, as for a normal, with as many degrees of freedom as
+    there are independent blocks; never below the largest effect seen.
 
     >>> round(limit(np.array([0.02, 0.03, 0.04, 0.03] * 3), 0.002, 12), 3)
     0.058

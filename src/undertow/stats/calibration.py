@@ -43,7 +43,7 @@ def gaps(table: Table) -> dict[str, Gap]:
     """
     known = np.flatnonzero(np.isfinite(table.mean) & (table.rows > 0))
     rows, mean = table.rows[known], table.mean[known]
-    total = rows.sum()
+    total = float(rows.sum())
     if not total:
         return {}
     happened = table.happened[known].astype(float)

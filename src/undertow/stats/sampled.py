@@ -48,7 +48,7 @@ def worth(sample: RowSample) -> float:
 
 
 def numbers(sample: RowSample, column: str) -> Floats:
-    """Return a column of the sampled rows as floats, NaN where missing; empty where it is not there."""
+    """Return a column of the sampled rows as floats, NaN where missing; empty where it is gone."""
     if column not in sample.kept.column_names:
         return np.empty(0)
     return to_floats(sample.kept.column(column).combine_chunks())

@@ -87,8 +87,8 @@ def largest_share_change(
     `reference` and `current` are rows per category; `rows` are all rows of each side where the
     categories are only some of them (picked on the counts of both sides together, if at all). p
     counts every category that could have shown it; the lower limit picks on one half of the rows
-    and measures on the other. The index is the first of equals, and -1 where a side has no rows. Raises
-    like `share_change`.
+    and measures on the other. The index is the first of equals, and -1 where a side has no rows.
+    Raises like `share_change`.
 
     >>> index, moved = largest_share_change([400, 590, 10], [400, 550, 50])
     >>> index, round(moved.value, 2), round(moved.low, 2)

@@ -1,13 +1,15 @@
-"""What every finding about one share of the rows says beside it: rows needed, a chart, a condition."""
+"""What findings about one share of the rows have in common: rows needed, a chart, a condition."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from undertow.core.verdict import Effect
+from undertow.core.finding import Finding, Rows
+from undertow.core.verdict import WATCH_FAMILY, Effect, Verdict, decide
 from undertow.stats import describe
 from undertow.stats.rows import needs_rows
 
@@ -17,6 +19,46 @@ def needed(effect: Effect, share: float) -> int | None:
     if not effect.defined or effect.high <= effect.tolerance or effect.low > effect.tolerance:
         return None
     return needs_rows("cohens_h", effect.tolerance, share=share)
+
+
+def telling(
+    check: str, found: Sequence[Finding], *, tested: int, columns: int, rows: Rows, quiet: str
+) -> Iterator[Finding]:
+    """Yield the findings that tell of a change, their evidence corrected for all that were tested.
+
+    The rest of the columns share one fact: steady as `quiet` says it, or unknown where the rows are
+    too few for some of them. So a check of every column costs the report next to no comparisons.
+    """
+    rest = []
+    for each in found:
+        effect = each.effect
+        assert effect is not None
+        p = min(1.0, effect.p_no_change * tested)
+        if effect.defined and p <= WATCH_FAMILY and effect.value > effect.tolerance:
+            yield replace(each, effect=replace(effect, p_no_change=p))
+        else:
+            rest.append(each)
+    left = columns - len(found) + len(rest)
+    unsure = [each for each in rest if decide(each.effect, 1) is not Verdict.STEADY]
+    if unsure:
+        says = f"{quiet} in {left - len(unsure)} of {columns} columns, the rows are too few"
+    else:
+        says = (
+            f"{quiet} in {left} of {columns} columns"
+            if left < columns
+            else f"{quiet} in {columns} columns"
+        )
+    if left:
+        needs = [each.needs_rows for each in unsure if each.needs_rows]
+        yield Finding(
+            check,
+            "columns",
+            says,
+            rows=rows,
+            verdict=Verdict.UNKNOWN if unsure else Verdict.STEADY,
+            needs_rows=max(needs, default=None),
+            evidence={"columns": columns, "too_few_rows": [each.subject for each in unsure[:40]]},
+        )
 
 
 def two_shares(

@@ -1,7 +1,7 @@
 """Which change of unit or scale turns one set of numbers into another.
 
-Every candidate is a function of the old value. A candidate fits where the old values, converted, have
-the distribution of the new ones; it is only told where it fits far better than no conversion.
+Every candidate is a function of the old value. A candidate fits where the old values, converted,
+have the distribution of the new ones; it is only told where it fits far better than no conversion.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ LEAST_GAP = 0.2
 LARGE = 60
 """Honest growth hardly ever hits a factor this large by chance."""
 SLACK = {True: 0.1, False: 0.02}
-"""What may be left over beside noise (rounding, a little honest drift), where the factor is large."""
+"""What may be left over beside noise (rounding, a little honest drift): more for a large factor."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,9 @@ class Fit:
     converted: Floats
 
 
-def likeliest(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap: float) -> Fit | None:
+def likeliest(
+    old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap: float
+) -> Fit | None:
     """Return the change of unit that turns old values into new ones, or None where none does.
 
     `gap` is the gap there is between both as they stand; what is left must be less than half of it.
@@ -115,12 +117,24 @@ def candidates(old: Floats, rows: Counts) -> Iterator[Unit]:
     """Yield every change of unit that can be applied to these values, the commonest first."""
     for factor, (up, down) in FACTORS.items():
         times = f"{factor:,.7g} times"
-        yield Unit(up, f"{times} larger", f"divide by {factor:.7g}", lambda x, f=factor: x * f, factor)
-        yield Unit(down, f"{times} smaller", f"multiply by {factor:.7g}", lambda x, f=factor: x / f, 1 / factor)
+        yield Unit(
+            up, f"{times} larger", f"divide by {factor:.7g}", lambda x, f=factor: x * f, factor
+        )
+        yield Unit(
+            down,
+            f"{times} smaller",
+            f"multiply by {factor:.7g}",
+            lambda x, f=factor: x / f,
+            1 / factor,
+        )
     yield Unit("the sign turned", "of the other sign", "multiply by -1", lambda x: -x)
     celsius = ("Celsius to Fahrenheit", "1.8 times plus 32", "subtract 32 and divide by 1.8")
     yield Unit(*celsius, lambda x: 1.8 * x + 32)
-    fahrenheit = ("Fahrenheit to Celsius", "less 32 and divided by 1.8", "multiply by 1.8 and add 32")
+    fahrenheit = (
+        "Fahrenheit to Celsius",
+        "less 32 and divided by 1.8",
+        "multiply by 1.8 and add 32",
+    )
     yield Unit(*fahrenheit, lambda x: (x - 32) / 1.8)
     yield Unit("Celsius to Kelvin", "273.15 higher", "subtract 273.15", lambda x: x + 273.15)
     yield Unit("Kelvin to Celsius", "273.15 lower", "add 273.15", lambda x: x - 273.15)
@@ -134,7 +148,11 @@ def candidates(old: Floats, rows: Counts) -> Iterator[Unit]:
     mean = float((old * rows).sum() / rows.sum())
     std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
     if std > 0:
-        standard = ("standardised values", "standardised (mean 0, spread 1)", "standardise on one side only")
+        standard = (
+            "standardised values",
+            "standardised (mean 0, spread 1)",
+            "standardise on one side only",
+        )
         yield Unit(*standard, lambda x: (x - mean) / std)
         low, width = float(old.min()), float(np.ptp(old))
         scaled = ("values scaled to between 0 and 1", "scaled to 0-1", "scale on one side only")
@@ -145,7 +163,9 @@ def _curved(old: Floats) -> Iterator[Unit]:
     logs = {"natural": (np.log, np.exp), "base 10": (np.log10, lambda x: np.power(10.0, x))}
     if old.min() > 0:
         for name, (log, _) in logs.items():
-            yield Unit(f"the logarithm ({name})", f"their own logarithm ({name})", "take it back", log)
+            yield Unit(
+                f"the logarithm ({name})", f"their own logarithm ({name})", "take it back", log
+            )
     if old.min() >= 0:
         said = ("log(1 + value)", "log(1 + value)", "subtract 1 from the exponential")
         yield Unit(*said, np.log1p)
@@ -153,7 +173,12 @@ def _curved(old: Floats) -> Iterator[Unit]:
         for name, (_, power) in logs.items():
             cause = f"the logarithm ({name}) is no longer taken"
             yield Unit(cause, "no longer logarithms", "take the logarithm", power)
-        yield Unit("log(1 + value) is no longer taken", "no longer logarithms", "take log(1 + value)", np.expm1)
+        yield Unit(
+            "log(1 + value) is no longer taken",
+            "no longer logarithms",
+            "take log(1 + value)",
+            np.expm1,
+        )
 
 
 def _precise(unit: Unit, old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> bool:
@@ -184,7 +209,7 @@ def at_points(values: Floats, rows: Counts) -> Floats:
 
 
 def largest_gap(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> float:
-    """Return the largest gap between two distribution functions, equal up to rounding taken as equal.
+    """Return the largest gap between two distribution functions, up to rounding.
 
     >>> largest_gap(np.array([1.0, 2.0]), np.array([1, 1]), np.array([2.0]), np.array([2]))
     0.5
@@ -195,5 +220,7 @@ def largest_gap(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) ->
     found, spots = np.unique(steps, return_inverse=True)
     spots = spots.ravel()
     ours = np.bincount(spots[: len(old)], old_rows, minlength=len(found)).cumsum() / old_rows.sum()
-    theirs = np.bincount(spots[len(old) :], new_rows, minlength=len(found)).cumsum() / new_rows.sum()
+    theirs = (
+        np.bincount(spots[len(old) :], new_rows, minlength=len(found)).cumsum() / new_rows.sum()
+    )
     return float(np.abs(ours - theirs).max())

@@ -1,9 +1,9 @@
-"""What rows say, by hash, with how often each was seen: enough to find the same rows in another set.
+"""What rows say, by hash, and how often each was seen: enough to find the same rows elsewhere.
 
-Identifiers, clocks, predictions and labels are no part of what a row says, so that the same input is
-found again under another label. The label is kept beside it. Up to the cap every row is held and the
-answer is exact; beyond it the contents of lowest hash are, the same ones in every set (a coordinated
-bottom-k sample, Cohen & Kaplan 2007), and the answer is a share with an interval.
+Identifiers, clocks, predictions and labels are no part of what a row says, so that the same input
+is found again under another label. The label is kept beside it. Up to the cap every row is held and
+the answer is exact; beyond it the contents of lowest hash are, the same ones in every set (a
+coordinated bottom-k sample, Cohen & Kaplan 2007), and the answer is a share with an interval.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from undertow.core import hashing
-from undertow.core.schema import Column, Kind, Role
+from undertow.core.schema import Column, Role
 from undertow.core.summary import State, Survey
 from undertow.core.values import Values
 
@@ -38,6 +38,7 @@ class Contents:
 
     `names` are the columns that make up the content, `labels` those kept beside it.
 
+    >>> from undertow.core.schema import Kind
     >>> column = Column("x", Kind.NUMBER)
     >>> seen = Contents(("x",)).observe(Values(column, pa.array([1, 1, 2])))
     >>> later = Contents(("x",)).observe(Values(column, pa.array([2.0, 3.0])))
@@ -58,7 +59,9 @@ class Contents:
     def fit(cls, survey: Survey, *columns: Column) -> Self:  # noqa: ARG003
         """Return the empty summary of one column, or of all columns that say what a row is."""
         said = tuple(c.name for c in columns if c.role in SAID or len(columns) == 1)
-        return cls(said, tuple(c.name for c in columns if c.role is Role.LABEL and c.name not in said))
+        return cls(
+            said, tuple(c.name for c in columns if c.role is Role.LABEL and c.name not in said)
+        )
 
     @cached_property
     def run(self) -> Run:
@@ -188,6 +191,7 @@ class Contents:
 class Texts(Contents):
     """The distinct texts of one column: case, white space and Unicode's ways of writing are one.
 
+    >>> from undertow.core.schema import Kind
     >>> column = Column("t", Kind.TEXT)
     >>> one, two = (Texts(("t",)).observe(Values(column, pa.array([t]))) for t in ("A  b", "a b "))
     >>> one == two
@@ -256,7 +260,7 @@ class Shared:
 def normal(texts: pa.Array) -> pa.Array:
     """Return texts in one way of writing: compatible characters, lower case, single spaces.
 
-    >>> normal(pa.array(["  Hi\\u00a0THERE "])).to_pylist()
+    >>> normal(pa.array(["  Hi  THERE "])).to_pylist()
     ['hi there']
     """
     lower = pc.utf8_lower(pc.utf8_normalize(texts, "NFKC"))

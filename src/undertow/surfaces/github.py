@@ -6,7 +6,7 @@ from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
 from undertow.surfaces.safe import safe
-from undertow.surfaces.terminal import counts, headline
+from undertow.surfaces.headline import counts, headline
 
 LEVELS = {Verdict.CHANGED: "error", Verdict.WATCH: "warning", Verdict.UNKNOWN: "notice"}
 

@@ -8,7 +8,7 @@ from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
 from undertow.surfaces.safe import safe
-from undertow.surfaces.terminal import counts, headline
+from undertow.surfaces.headline import counts, headline
 
 
 def render(report: Report) -> str:

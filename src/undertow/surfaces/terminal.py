@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
+from undertow.surfaces.headline import counts, headline
 from undertow.surfaces.safe import safe
 
 if TYPE_CHECKING:
@@ -89,43 +90,6 @@ def defused(line: str) -> str:
     return line.replace("##[", "## [")
 
 
-def headline(report: Report) -> str:
-    """Return one sentence that says the verdict, and of the worst finding what it says.
-
-    Column names and values in it are safe to show, and are not escaped for any markup.
-    """
-    changed, watch, unknown, steady = (report.having(verdict) for verdict in Verdict)
-    accepted = sum(not finding.fails for finding in report.findings)
-    known = f", apart from {accepted:,} accepted" if accepted else ""
-    if changed:
-        told = _lead(changed, "changed", "and so did")
-    elif watch:
-        told = f"Nothing changed for certain, but watch {_lead(watch, '', 'and')}"
-    elif unknown:
-        why = f"{_name(unknown[0])} ({_says(unknown[0])})"
-        some = f"{len(unknown):,} of {len(report.findings):,}"
-        told = f"No change found{known}, but {some} could not be told: {why}"
-        if not steady:
-            told = f"Nothing could be told{known}: {why}"
-    elif steady:
-        told = f"Steady: {_many(len(steady), 'comparison')}, none beyond its limit{known}"
-    elif accepted:
-        told = f"Nothing new: {_many(accepted, 'finding')} known and accepted"
-    else:
-        told = "Nothing was compared, so nothing is known"
-    return told
-
-
-def counts(report: Report) -> str:
-    """Return how many findings have each verdict, worst first, accepted ones apart.
-
-    Verdicts nobody has are left out.
-    """
-    told = [(len(report.having(verdict)), verdict.value) for verdict in Verdict]
-    told.append((sum(not finding.fails for finding in report.findings), "accepted"))
-    return ", ".join(f"{count:,} {word}" for count, word in told if count) or "no findings"
-
-
 @dataclass(frozen=True)
 class _Page:
     """The lines of one report at one width."""
@@ -173,14 +137,26 @@ class _Page:
         shown: list[Finding] = []
         left: dict[Verdict, int] = {}
         for verdict in Verdict:
-            found = self.report.having(verdict)
             if verdict is Verdict.STEADY and not self.full:
                 continue
-            take = len(found) if self.full else MOST
-            shown += found[:take]
-            if len(found) > take:
-                left[verdict] = len(found) - take
+            groups = self.report.leads(verdict)
+            if self.full:
+                shown += [each for group in groups for each in group]
+                continue
+            shown += [group[0] for group in groups[:MOST]]
+            if len(groups) > MOST:
+                left[verdict] = len(groups) - MOST
         return shown, left
+
+    def _also(self, finding: Finding) -> str:
+        """Return what else was found on the same column with the same verdict, in a word each."""
+        if self.full:
+            return ""
+        group = next(
+            (g for g in self.report.leads(finding.verdict) if g[0] is finding), (finding,)
+        )
+        words = dict.fromkeys(each.check.rpartition(".")[2].replace("_", " ") for each in group[1:])
+        return f" (also: {', '.join(words)})" if words else ""
 
     def _table(self) -> Iterator[Text]:
         shown, left = self._shown()
@@ -224,7 +200,8 @@ class _Page:
             parts.append((f"{limit:>{widths[2]}}{gap}", "dim"))
             parts.append((bar + gap, style.removeprefix("bold ")))
         taken = sum(self._len(text) for text, _ in parts)
-        says = self._fold(safe(finding.summary, 600), self.width - taken, 3)
+        told = safe(finding.summary, 600) + self._also(finding)
+        says = self._fold(told, self.width - taken, 3)
         yield self._text(*parts, (says[0], ""))
         yield from (self._text((" " * taken + line, "")) for line in says[1:])
         if self.full:
@@ -376,24 +353,3 @@ class _Page:
 def _ratio(finding: Finding) -> float:
     effect = finding.effect
     return effect.value / effect.tolerance if effect is not None and effect.defined else 0.0
-
-
-def _lead(found: tuple[Finding, ...], verb: str, link: str) -> str:
-    worst = found[0]
-    start = f"{_name(worst)} {verb}".rstrip()
-    rest = len(found) - 1
-    if not rest:
-        return f"{start}: {_says(worst)}"
-    return f"{start} ({_says(worst)}), {link} {rest:,} more"
-
-
-def _name(finding: Finding) -> str:
-    return safe(finding.subject, 60)
-
-
-def _says(finding: Finding) -> str:
-    return safe(finding.summary, 160).rstrip(".")
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
