@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.core.errors import DataError, UsageError
@@ -15,6 +15,8 @@ from undertow.stats.difference import difference, proportion_difference
 from undertow.stats.gap import cdf_gap
 from undertow.stats.share import largest_share_change, share_change
 from undertow.stats.variation import pooled, total_variation
+
+quick = settings(max_examples=60, deadline=None)
 
 
 @st.composite
@@ -39,6 +41,7 @@ def effects(a: np.ndarray, b: np.ndarray) -> dict[str, Effect]:
     }
 
 
+@quick
 @given(sides())
 def test_an_effect_is_within_its_interval_and_its_range(
     pair: tuple[np.ndarray, np.ndarray],
@@ -52,6 +55,7 @@ def test_an_effect_is_within_its_interval_and_its_range(
         assert effect.high <= EFFECT_MAXIMUM[effect.name] + 1e-9
 
 
+@quick
 @given(sides())
 def test_the_sides_may_be_swapped(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """A change is as large, and as sure, seen from either side."""
@@ -64,12 +68,14 @@ def test_the_sides_may_be_swapped(pair: tuple[np.ndarray, np.ndarray]) -> None:
                 assert getattr(ours, field) == pytest.approx(getattr(theirs, field), abs=1e-9)
 
 
+@quick
 @given(sides())
 def test_the_same_counts_give_the_same_bits(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """No effect depends on when it is computed."""
     assert repr(effects(*pair)) == repr(effects(*pair))
 
 
+@quick
 @given(sides(), st.randoms(use_true_random=False))
 def test_categories_have_no_order(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
     """Total variation and the largest share keep every bit when categories are shuffled."""
@@ -84,6 +90,7 @@ def test_categories_have_no_order(pair: tuple[np.ndarray, np.ndarray], random: o
     assert not one.defined or one.value == pytest.approx(other.value, abs=1e-9)
 
 
+@quick
 @given(sides())
 def test_a_side_against_itself_has_not_changed(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """Identical counts: the estimate is small, the lower limit 0, the verdict never worse."""
@@ -97,6 +104,7 @@ def test_a_side_against_itself_has_not_changed(pair: tuple[np.ndarray, np.ndarra
         assert decide(effect, 1) in (Verdict.STEADY, Verdict.UNKNOWN)
 
 
+@quick
 @given(sides())
 def test_more_of_the_same_narrows_the_interval(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """A hundred times the rows in the same shares: a narrower interval, stronger evidence."""
@@ -109,6 +117,7 @@ def test_more_of_the_same_narrows_the_interval(pair: tuple[np.ndarray, np.ndarra
             assert more.p_no_change <= less.p_no_change + 1e-6
 
 
+@quick
 @given(sides())
 def test_empty_cells_change_nothing(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """A category that neither side holds is as if it were not there."""

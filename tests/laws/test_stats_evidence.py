@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
@@ -16,6 +16,8 @@ from undertow.stats import divergence
 from undertow.stats.counts import halves, paired, stream, tallied
 from undertow.stats.exact import log_factorial, log_least, log_tail, smallest_p
 from undertow.stats.score import limits
+
+quick = settings(max_examples=60, deadline=None)
 
 
 @st.composite
@@ -27,6 +29,7 @@ def sides(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return np.array(draw(counts), dtype=np.int64), np.array(draw(counts), dtype=np.int64)
 
 
+@quick
 @given(sides())
 def test_every_divergence_is_finite(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """No divergence is nan, infinite or negative, whatever is empty."""
@@ -43,6 +46,7 @@ def test_every_divergence_is_finite(pair: tuple[np.ndarray, np.ndarray]) -> None
     assert divergence.js(*pair) <= 1
 
 
+@quick
 @given(sides())
 def test_a_side_does_not_diverge_from_itself(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """Every divergence of equal counts is 0, and its p is 1."""
@@ -52,6 +56,7 @@ def test_a_side_does_not_diverge_from_itself(pair: tuple[np.ndarray, np.ndarray]
     assert divergence.ks(*same) == (0, 1)
 
 
+@quick
 @given(sides())
 def test_divergences_are_those_of_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """JS, chi-square and Wasserstein are what users get from scipy on the same counts."""
@@ -84,6 +89,7 @@ def test_the_kolmogorov_tail_is_scipys(x: float) -> None:
     assert divergence.kolmogorov(x) == pytest.approx(special.kolmogorov(x), abs=1e-9)
 
 
+@quick
 @given(sides(), st.integers(1, 12))
 def test_coarse_cells_keep_every_row(pair: tuple[np.ndarray, np.ndarray], cells: int) -> None:
     """Merging neighbours loses no row and makes no more cells than asked for."""
@@ -101,6 +107,7 @@ def test_wasserstein_wants_a_value_a_cell() -> None:
     assert math.isfinite(huge)
 
 
+@quick
 @given(st.integers(1, 60), st.integers(1, 60), st.data())
 def test_the_exact_tail_is_never_below_the_true_one(n: int, m: int, data: st.DataObject) -> None:
     """Twice the one-sided hypergeometric tail is bounded from above, closely where it is small."""
@@ -132,6 +139,7 @@ def test_log_factorials_are_those_of_gamma() -> None:
     assert log_factorial(k) == pytest.approx(special.gammaln(k + 1.0), rel=1e-13, abs=1e-12)
 
 
+@quick
 @given(st.integers(1, 10**9), st.data())
 def test_score_limits_hold_the_share(rows: int, data: st.DataObject) -> None:
     """0 <= low <= share <= high <= 1, mirrored for misses; one hit's limit is very low."""
@@ -143,6 +151,7 @@ def test_score_limits_hold_the_share(rows: int, data: st.DataObject) -> None:
     assert 1 - float(other[1]) == pytest.approx(low, abs=1e-9)
 
 
+@quick
 @given(sides())
 def test_halves_are_halves(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """A half never holds more rows than there are, and on average holds half of them."""
@@ -159,6 +168,7 @@ def test_a_half_is_a_fair_coin_a_row(count: int) -> None:
     assert drawn.var() == pytest.approx(count / 4, rel=0.06)
 
 
+@quick
 @given(sides())
 def test_a_tally_keeps_every_cell(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """Pairs of counts with their times add up to the cells and rows they came from."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undertow.core.errors import UsageError
@@ -20,7 +20,10 @@ from undertow.stats.variation import total_variation
 KINDS = ("cdf_gap", "total_variation", "cohens_h", "difference")
 Draw = Callable[[np.random.Generator, int, int], Effect]
 
+quick = settings(max_examples=60, deadline=None)
 
+
+@quick
 @given(st.sampled_from(KINDS), st.floats(0.01, 0.45), st.integers(1, 10**7))
 def test_a_smaller_tolerance_needs_more_rows(kind: str, tolerance: float, other: int) -> None:
     """Fewer rows for a wider tolerance or a larger other side; never fewer than one."""

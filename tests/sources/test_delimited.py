@@ -9,7 +9,13 @@ from undertow.core.errors import DataError
 from undertow.sources import open_dataset
 from undertow.sources.dialect import unique_names
 
-MANY = 300_000
+MANY = 2000
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Make two thousand rows many blocks."""
+    monkeypatch.setattr("undertow.sources.delimited._BLOCK", 1 << 11)
 
 
 def read(tmp_path, content, name="a.csv"):

@@ -9,7 +9,13 @@ import pytest
 from undertow.core.errors import DataError
 from undertow.sources import open_dataset
 
-MANY = 400_000
+MANY = 1000
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Make a thousand rows many blocks."""
+    monkeypatch.setattr("undertow.sources.jsonlines._BLOCK", 1 << 11)
 
 
 def read(tmp_path, content, name="a.jsonl"):

@@ -71,7 +71,7 @@ class Calibration:
             shape={"form": "calibration", "rows": calibration.curve(*sides)},
             examples=judged.wrong(history, columns, now),
             next=(
-                f"fit the probabilities in {score!r} again on recent labelled rows (Platt or isotonic)",
+                f"calibrate {score!r} on recent labels by Platt scaling or isotonic regression",
                 "until then, set thresholds on rates that were seen, not on the score",
             ),
         )

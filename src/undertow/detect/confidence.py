@@ -121,7 +121,8 @@ def _says(what: str, effect: Effect, before: Curve, now: Curve) -> str:
     was, is_ = before.quantile(0.5), now.quantile(0.5)
     word = "less" if (is_ > was) == (what == ENTROPY) else "more"
     half = f"half were under {was:.2g}, now under {is_:.2g}"
-    return f"the model is {word} sure: {what} moved in {percent(effect.value)} of rows ({span}), {half}"
+    moved = f"{what} moved in {percent(effect.value)} of rows ({span})"
+    return f"the model is {word} sure: {moved}, {half}"
 
 
 def _evidence(

@@ -87,17 +87,19 @@ def labelled(table: Outcomes | Errors, label: str) -> str:
     """Return how many rows could be judged, in words."""
     if table.judged == table.rows:
         return f"{table.judged:,} rows"
+    if table.unpredicted > table.unlabelled:
+        return f"{table.judged:,} of {table.rows:,} rows, those with a prediction"
     return f"{table.judged:,} of {table.rows:,} rows, those with {label!r}"
 
 
 def caution(table: Outcomes | Errors) -> dict[str, str]:
     """Return what rows without a label leave open, as evidence."""
-    if table.judged == table.rows:
+    if not table.unlabelled:
         return {}
-    share = percent(1 - table.judged / table.rows)
+    share = percent(table.unlabelled / table.rows)
     return {
-        "note": f"{share} of current rows have no label yet and are not part of this: if labels come "
-        "late, or only for some kinds of rows, concept drift in the rest cannot be excluded"
+        "note": f"{share} of current rows have no label yet and are not part of this: if labels "
+        "come late or for some kinds of rows only, concept drift in the rest cannot be excluded"
     }
 
 
@@ -132,9 +134,9 @@ def _wrong_classes(
     sure = np.full(rows.num_rows, np.nan)
     if score is not None and score.name in rows.column_names:
         sure = to_floats(rows.column(score.name).combine_chunks())
-    truth = canonical(to_text(label))
+    truth = canonical(to_text(label), table.fold)
     if said is not None and said.name in rows.column_names:
-        names = canonical(to_text(rows.column(said.name).combine_chunks()))
+        names = canonical(to_text(rows.column(said.name).combine_chunks()), table.fold)
         missed = np.array(
             [
                 a != b and None not in (a, b)
@@ -159,11 +161,9 @@ def _shown(
     order = np.argsort(-how, kind="stable")[:_MOST]
     order = order[how[order] > 0] if (how > 0).any() else order[how[order] >= 0]
     names = [*first, *[name for name in rows.column_names if name not in first][:_OTHERS]]
+    spots = pa.array(order, pa.int64())
     cells: dict[str, list[Any]] = {
-        name: to_text(
-            rows.column(name).combine_chunks().take(pa.array(order, pa.int64()))
-        ).to_pylist()
-        for name in names
+        name: to_text(rows.column(name).combine_chunks().take(spots)).to_pylist() for name in names
     }
     return tuple(
         {name: str(cells[name][spot])[:_SHOWN] for name in names if cells[name][spot] is not None}

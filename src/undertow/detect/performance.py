@@ -61,11 +61,15 @@ class Performance:
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a metric that nobody registered."""
+        """Refuse a metric that nobody registered, or that can only be evidence."""
         for name in self.metrics:
             if name not in registered() and name != CLASS_RECALL:
                 known = [CLASS_RECALL, *registered()]
                 raise UsageError(f"no metric {name!r}{did_you_mean(name, known)}")
+            if name != CLASS_RECALL and not registered()[name].judged:
+                raise UsageError(
+                    f"metric {name!r} grows with noise and is evidence only; leave it out"
+                )
 
     def needs(self, schema: Schema) -> Iterator[Need]:
         """Ask for the outcomes of every prediction that has a label."""
@@ -189,8 +193,8 @@ def _unjudged(
     return Finding(
         "performance.labels",
         subject,
-        f"whether {subject!r} is still right is unknown: {what}. All else this report says of it is "
-        "read from inputs and outputs alone, so concept drift cannot be excluded",
+        f"whether {subject!r} is still right is unknown: {what}. All else this report says of it "
+        "is read from inputs and outputs alone, so concept drift cannot be excluded",
         rows=Rows(before.judged, now.judged if now is not None else 0),
         column=subject,
         evidence={
@@ -228,12 +232,15 @@ def _evidence(
     out: dict[str, Any] = {
         "labelled": describe.pair(*(side.labelled / max(side.rows, 1) for side in sides))
     }
+    if sides[0].unpredicted or sides[1].unpredicted:
+        lacks = (side.unpredicted / max(side.rows, 1) for side in sides)
+        out["without_prediction"] = describe.pair(*lacks)
     for name, (before, now) in found.items():
         out[name] = describe.pair(before.value, now.value)
     for name, (before, now) in found.items():
+        moved = now.value - before.value
         error = Z * math.hypot(before.error, now.error)
-        if math.isfinite(error + now.value - before.value):
-            moved = now.value - before.value
+        if registered()[name].judged and math.isfinite(error + moved):
             out[f"{name}_change"] = [round(moved - error, 6), round(moved + error, 6)]
     return out
 
@@ -257,6 +264,11 @@ def _needed(
 def _worst(sides: tuple[Table, Table], compared: tuple[Recalls, int, Effect]) -> str:
     found, place, _ = compared
     was, is_ = _shares(found, place)
+    mixed = metrics.mix(*sides)
+    if abs(mixed.shares) > abs(mixed.recalls):
+        name = sides[0].classes[mixed.most] if mixed.most < len(sides[0].classes) else "the rest"
+        then, now = (percent(each) for each in mixed.share)
+        return f"; mostly because rows labelled {name!r} went {then} → {now}"
     word = "worst for" if is_ < was else "most moved:"
     return f"; {word} {_name(sides, found, place)}: recall {percent(was)} → {percent(is_)}"
 
@@ -353,7 +365,7 @@ def _called(table: Table, member: int) -> str:
 
 def _next(profile: Profile, columns: tuple[str, ...], now: Outcomes | Errors) -> tuple[str, ...]:
     steps = []
-    if now.judged < now.rows:
+    if now.unlabelled:
         steps.append("wait for the missing labels, or label rows drawn at random, and check again")
     label = judged.label_of(profile, columns)
     steps.append(

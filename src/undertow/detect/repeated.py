@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -38,12 +38,13 @@ _CLOCKS = {"0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01",
 class Repeated:
     """One number or time that many rows share: a constant, -999, 1970-01-01, 0 where nothing was.
 
-    A value is looked at where it holds at least four times the rows of its neighbours, on both sides
-    taken together: ages, hours and ratings have no such value, and missing data written as a value
-    does. Of these the one whose share moved most is told, as Cohen's h, corrected for the number of
-    values and columns that were looked at. It works both ways: a constant in the reference that varies now is
-    as telling as a column that has just become constant. Common values and the usual stand-ins for
-    "missing" are counted exactly; any other is read from the sample of rows.
+    A value is looked at where it holds at least four times the rows of its neighbours, on both
+    sides taken together: ages, hours and ratings have no such value, and missing data written as a
+    value does. Of these the one whose share moved most is told, as Cohen's h, corrected for the
+    number of values and columns that were looked at. It works both ways: a constant in the
+    reference that varies now is as telling as a column that has just become constant. Common values
+    and the usual stand-ins for "missing" are counted exactly; any other is read from the sample of
+    rows.
     """
 
     name: ClassVar[str] = "quality.repeated"
@@ -121,27 +122,55 @@ def _candidates(history: History, column: Column) -> tuple[_Counts, _Counts]:
         for side in (history.reference, history.now)
     ]
     values = np.union1d(sides[0][0], sides[1][0])
-    counts = np.zeros((2, len(values)), np.int64)
-    for side, (found, rows_of, _) in enumerate(sides):
-        counts[side, np.searchsorted(values, found)] = rows_of
-    picked = outstanding(counts.sum(axis=0))
+    rows_of = np.zeros((2, len(values)))
+    for side, (found, worth, _) in enumerate(sides):
+        rows_of[side, np.searchsorted(values, found)] = worth
+    totals = np.array([[side[2]] for side in sides])
+    alone = (rows_of > 0.999 * totals) & (totals > 1)
+    picked = outstanding(rows_of.sum(axis=0)) | alone.any(axis=0)
+    counted, known = _counted(history, column, values[picked])
+    picked &= ~known(values)
+    counts = np.rint(rows_of[:, picked]).astype(np.int64)
+    rows = round(float(totals[0, 0])), round(float(totals[1, 0]))
+    return counted, (values[picked], counts[0], counts[1], rows)
+
+
+def _counted(
+    history: History, column: Column, picked: Floats
+) -> tuple[_Counts, Callable[[Floats], NDArray[np.bool_]]]:
+    """Return the values that are counted in every row, and a function that tells which those are.
+
+    They are the picked ones that have a cell of their own, and what fills a cell far beyond its
+    neighbours: the commonest number sampled in it, or its upper edge.
+    """
     before = history.reference.get(Histogram, column.name)
     now = history.now.get(Histogram, column.name)
     nothing = np.empty(0, np.int64)
-    counted: _Counts = (np.empty(0), nothing, nothing, (0, 0))
-    if before is not None and now is not None:
-        held = np.flatnonzero(before.tally + now.tally)
-        spots = held[outstanding((before.tally + now.tally)[held])]
-        atoms = np.flatnonzero(before.atoms)
-        chosen = np.isin(before.edges[atoms], values[picked]) | np.isin(atoms, spots)
-        picked &= ~np.isin(values, before.edges[atoms])
-        spots = atoms[chosen]
-        rows = before.rows, now.rows
-        counted = before.edges[spots], before.tally[spots], now.tally[spots], rows
-    return counted, (values[picked], *counts[:, picked], (sides[0][2], sides[1][2]))
+    if before is None or now is None or not len(before.edges):
+        return (np.empty(0), nothing, nothing, (0, 0)), lambda values: np.zeros(len(values), bool)
+    both = before.tally + now.tally
+    held = np.flatnonzero(both)
+    full = held[outstanding(both[held])]
+    atoms = np.flatnonzero(before.atoms)
+    sample = sampled.kept(history.now)
+    if sampled.whole(sample):
+        full = full[before.atoms[full]]
+    full = full[(full > 0) & (full < len(before.edges))]
+    spots = np.union1d(full, atoms[np.isin(before.edges[atoms], picked)])
+    names = before.edges[spots].copy()
+    seen, worth, _ = sampled.tallied(sample, column.name)
+    cell = np.searchsorted(before.edges, seen, side="left")
+    for at in np.flatnonzero(~before.atoms[spots]):
+        inside = np.flatnonzero(cell == spots[at])
+        names[at] = seen[inside[worth[inside].argmax()]] if len(inside) else names[at]
+    rows = before.rows, now.rows
+    cells = np.union1d(spots, atoms)
+    return (names, before.tally[spots], now.tally[spots], rows), lambda values: np.isin(
+        np.searchsorted(before.edges, values, side="left"), cells
+    )
 
 
-def outstanding(counts: Counts) -> NDArray[np.bool_]:
+def outstanding(counts: Counts | Floats) -> NDArray[np.bool_]:
     """Tell which values, in order, hold four times the rows of each of their neighbours.
 
     >>> outstanding(np.array([1, 2, 1, 40, 1, 2])).tolist()

@@ -10,6 +10,7 @@ import numpy as np
 
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows, percent
+from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Schema
 from undertow.core.summary import Need
 from undertow.core.verdict import Verdict, decide
@@ -78,7 +79,8 @@ class Scale:
         return Finding(
             self.name,
             column.name,
-            f"{column.name!r} is {fit.unit.says} at every quantile: looks like {fit.unit.cause}",
+            f"{column.name!r} is {fit.unit.says} at every quantile: looks like {fit.unit.cause} "
+            f"(undone, {percent(fit.residual)} of rows differ)",
             effect,
             Rows(before.rows, now.rows),
             column=column.name,
@@ -98,11 +100,12 @@ class Scale:
             return None
         low, high = old.min(), old.max()
         outside = (new < low) | (new > high)
-        hits, rows = int(new_rows[outside].sum()), int(new_rows.sum())
+        hits, rows = round(float(new_rows[outside].sum())), round(float(new_rows.sum()))
+        old_count = round(float(old_rows.sum()))
         if hits < units.LEAST_ROWS:
             return None
         tolerance = history.tolerance(self.name, "cohens_h", column.name, 0.2)
-        effect = share_change(0, int(old_rows.sum()), hits, rows, tolerance=tolerance)
+        effect = share_change(0, old_count, hits, rows, tolerance=tolerance)
         effect = replace(effect, p_no_change=min(1.0, effect.p_no_change * looked_at))
         if decide(effect, 1) is not Verdict.CHANGED:
             return None
@@ -114,12 +117,12 @@ class Scale:
         return Finding(
             self.name,
             column.name,
-            f"{column.name!r} is {fit.unit.says} in {share} of rows: looks like {fit.unit.cause} there",
+            f"{column.name!r} is {fit.unit.says} in {share} of rows: looks like {fit.unit.cause}",
             effect,
-            Rows(int(old_rows.sum()), rows),
+            Rows(old_count, rows),
             column=column.name,
             evidence=_evidence(fit, ((old, old_rows), (new[outside], new_rows[outside]))),
-            shape=two_shares("another unit", "as before", (0, hits), (int(old_rows.sum()), rows)),
+            shape=two_shares("another unit", "as before", (0, hits), (old_count, rows)),
             examples=sampled.examples(history.now, column.name, (values < low) | (values > high)),
             causes=(f"a change of unit in some rows: {fit.unit.cause}",),
             next=(f"find the source that writes {column.name!r} above {short(float(high))}",)
@@ -128,14 +131,13 @@ class Scale:
         )
 
 
-_Sides = tuple[tuple[Floats, Counts], tuple[Floats, Counts]]
-"""The distinct sampled values of each side, and the rows of each."""
+_Sides = tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
+"""The distinct sampled values of each side, and the rows that each is worth."""
 
 
-def _side(profile: Any, column: Column) -> tuple[Floats, Counts]:
+def _side(profile: Profile, column: Column) -> tuple[Floats, Floats]:
     values, rows, _ = sampled.tallied(sampled.kept(profile), column.name)
-    held = rows > 0
-    return values[held], rows[held]
+    return values, rows
 
 
 def _evidence(fit: Fit, sides: _Sides) -> dict[str, Any]:
@@ -164,6 +166,7 @@ def _shape(fit: Fit, sides: _Sides) -> Any:
     return describe.histogram(curves[0], curves[1], np.empty(0))
 
 
-def _cells(edges: Floats, values: Floats, rows: Counts) -> Counts:
+def _cells(edges: Floats, values: Floats, rows: Floats) -> Counts:
     spots = np.searchsorted(edges, values, side="left")
-    return np.bincount(spots, rows, minlength=len(edges) + 1).astype(np.int64)
+    held = np.bincount(spots, rows, minlength=len(edges) + 1)
+    return np.rint(1000 * held).astype(np.int64)

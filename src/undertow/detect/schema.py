@@ -11,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 
 from undertow.core.check import History
-from undertow.core.finding import Finding, Rows
+from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Role, Schema
 from undertow.core.summary import Need
 from undertow.core.verdict import Verdict
 from undertow.stats import sampled
+from undertow.stats.counts import Floats
 from undertow.stats.told import short
-from undertow.summaries.presence import Presence
 
 _PLAIN = {
     "bool": "true or false",
@@ -70,13 +70,13 @@ class Columns:
     """Whether the columns are those of the reference: all there, same types, same order.
 
     A column that is gone is `changed`; a label that is gone is `unknown`, because labels come late.
-    A new column is `watch`: nothing that worked breaks by it, but nothing compares it either. Another
-    order is `watch`: it matters to whoever reads by position. A type is what it holds, not how it is
-    stored (int32 and int64, a dictionary and plain strings, milliseconds and microseconds are the same),
-    and another one is `changed`, with two exceptions that are told as `steady`: whole numbers stored as
-    fractions, of which every sampled one is still whole (pandas does so where some are missing), and
-    dates stored as midnights. A time that gained or lost its zone is `changed`. Where nothing differs
-    there is one steady finding.
+    A new column is `watch`: nothing that worked breaks by it, but nothing compares it either.
+    Another order is `watch`: it matters to whoever reads by position. A type is what it holds, not
+    how it is stored (int32 and int64, a dictionary and plain strings, milliseconds and microseconds
+    are the same), and another one is `changed`, with two exceptions that are told as `steady`:
+    whole numbers stored as fractions, of which every sampled one is still whole (pandas does so
+    where some are missing), and dates stored as midnights. A time that gained or lost its zone is
+    `changed`. Where nothing differs there is one steady finding.
     """
 
     name: ClassVar[str] = "schema.columns"
@@ -207,7 +207,7 @@ def _milder(history: History, name: str, was: str, is_: str) -> tuple[Verdict, s
             kind: size[np.isfinite(size) & (size != np.rint(size))] for kind, size in sizes.items()
         }
         if "whole number" not in sides or not any(len(part) for part in parts.values()):
-            return Verdict.STEADY, ": the values compare equal" + _filled(history, name, was)
+            return Verdict.STEADY, _gaps(sizes["number" if "number" in sides else is_])
         if len(parts[is_]):
             return Verdict.CHANGED, f": there are fractions now, such as {short(parts[is_][0])}"
         return Verdict.CHANGED, f": fractions such as {short(parts[was][0])} are gone"
@@ -215,19 +215,21 @@ def _milder(history: History, name: str, was: str, is_: str) -> tuple[Verdict, s
         times = sizes["time without zone"]
         if not (times[np.isfinite(times)] % _DAY).any():
             return Verdict.STEADY, ": every time is midnight, the days compare equal"
-    seen = history.now.get(Presence, name)
-    if was in _NUMBERS and is_ == "text" and seen is not None:
-        return (
-            Verdict.CHANGED,
-            f": {seen.unreadable:,} of {seen.rows:,} rows no longer read as a number",
-        )
+    if was in _NUMBERS and is_ == "text":
+        cells = sampled.texts(sampled.kept(history.now), name)
+        odd = np.asarray(cells.is_valid()) & np.isnan(sizes[is_])
+        if odd.any():
+            return (
+                Verdict.CHANGED,
+                f", and {percent(odd.mean())} of rows no longer read as a number",
+            )
+        return Verdict.CHANGED, ", though every value still reads as a number"
     return Verdict.CHANGED, ""
 
 
-def _filled(history: History, name: str, was: str) -> str:
-    seen = (history.now if was == "whole number" else history.reference).get(Presence, name)
-    many = seen.null + seen.nan if seen is not None else 0
-    return f" (pandas stores whole numbers so where some are missing: {many:,} are)" if many else ""
+def _gaps(values: Floats) -> str:
+    missing = "" if np.isfinite(values).all() else " (pandas stores whole numbers so beside a gap)"
+    return f": the values compare equal{missing}"
 
 
 def _fact(

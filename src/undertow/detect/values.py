@@ -23,9 +23,9 @@ from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
 from undertow.summaries.moments import Moments
 
-PLACEHOLDERS = frozenset(
-    ("null", "none", "nil", "nan", "nat", "n/a", "na", "#n/a", "<na>", "undefined", "unknown")
-    + ("missing", "not available", "not_available", "tbd", "?", "??", "-", "--", ".")
+PLACEHOLDERS = (
+    *("null", "none", "nil", "nan", "nat", "n/a", "na", "#n/a", "<na>", "undefined", "unknown"),
+    *("missing", "not available", "not_available", "tbd", "?", "??", "-", "--", "."),
 )
 """Words that stand for "no value", in lower case. Blanks are counted by `quality.missing`."""
 
@@ -37,8 +37,9 @@ class Range:
     A reference of n rows leaves about one in n of the new rows on either side of its range without
     any change, and the evidence allows for it: it is the chance that so many of the most extreme
     rows are all new ones. The side with more rows outside is measured; both are in the evidence.
-    Only columns that left their range get a finding of their own, whose evidence counts every column
-    that was looked at; the others share one. A constant has no range: `quality.repeated` looks at it.
+    Only columns that left their range get a finding of their own, whose evidence counts every
+    column that was looked at; the others share one. A constant has no range: `quality.repeated`
+    looks at it.
     """
 
     name: ClassVar[str] = "quality.range"
@@ -91,6 +92,7 @@ class Range:
             )
             if share
         ]
+        where = f'"{quoted(column.name)} NOT BETWEEN {span.low!r} AND {span.high!r}"'
         return Finding(
             self.name,
             column.name,
@@ -109,10 +111,7 @@ class Range:
             examples=sampled.examples(
                 history.now, column.name, (values < span.low) | (values > span.high)
             ),
-            next=(
-                "see only these rows: undertow check ... --current-where "
-                f'"{quoted(column.name)} NOT BETWEEN {span.low!r} AND {span.high!r}"',
-            ),
+            next=(f"see only these rows: undertow check ... --current-where {where}",),
         )
 
 
@@ -134,7 +133,7 @@ def _outside(history: History, name: str, span: Moments, now: Moments) -> tuple[
     )
     out: list[_Hits] = []
     for outside, beyond, reached in sides:
-        seen = int(counts[outside].sum()), max(rows, 1)
+        seen = round(float(counts[outside].sum())), max(round(rows), 1)
         sure = max(beyond, int(reached)), now.rows
         out.append(max(seen, sure, key=lambda hits: hits[0] / hits[1]))
     return out[0], out[1]
@@ -181,7 +180,7 @@ class Placeholder:
             yield Finding(
                 self.name,
                 column.name,
-                f"{told} {percent(was)} → {percent(is_)} of {column.name!r}: probably missing values",
+                f"{told} {percent(was)} → {percent(is_)} of {column.name!r}: probably missing",
                 effect,
                 Rows(before.rows, now.rows),
                 column=column.name,
@@ -230,7 +229,7 @@ def _words(side: Profile, column: Column) -> _Words:
 
 def _stands_for_none(words: pa.Array) -> Any:
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(words))
-    found = pc.is_in(plain, value_set=pa.array(sorted(PLACEHOLDERS)))
+    found = pc.is_in(plain, value_set=pa.array(PLACEHOLDERS))
     return np.asarray(pc.fill_null(found, fill_value=False), np.bool_)
 
 

@@ -25,7 +25,7 @@ from undertow.summaries.sample import RowSample
 BLOCKS = 20
 """Parts of equal length that a side's time is cut into, to see how unevenly rows come."""
 ORDINARY = 0.5
-"""Where more of the reference's rows than this repeat another, repeats are ordinary and not judged."""
+"""Where more of the reference's rows than this repeat another, repeats are not judged."""
 _DAY = 86_400_000_000.0
 
 
@@ -34,9 +34,9 @@ class Volume:
     """How many rows each side has and, with a time column, how many come in a day.
 
     A reference is often a sample, and traffic has weekdays, so how many rows come is judged only
-    where a tolerance is declared: `--tolerance quality.volume=0.5` is half as many again, or a third
-    fewer. The interval comes from how unevenly the rows of each side come over twenty parts of its
-    time. Without a tolerance or without times the numbers are told and nothing is judged.
+    where a tolerance is declared: `--tolerance quality.volume=0.5` is half as many again, or a
+    third fewer. The interval comes from how unevenly the rows of each side come over twenty parts
+    of its time. Without a tolerance or without times the numbers are told and nothing is judged.
     """
 
     name: ClassVar[str] = "quality.volume"
@@ -76,11 +76,11 @@ class Volume:
         tolerance = history.tolerance(self.name, "relative_change", clock.name, declared)
         errors = [_unevenness(side, clock) for side in (history.reference, history.now)]
         effect = _relative(before, now, math.hypot(*errors), tolerance)
-        word = "more" if now > before else "fewer"
+        word, times = ("more", now / before) if now > before else ("fewer", before / now)
         yield Finding(
             self.name,
             "rows",
-            f"{now:,.4g} rows a day, {before:,.4g} before: {max(now / before, before / now):.3g} times {word}",
+            f"{now:,.4g} rows a day, {before:,.4g} before: {times:.3g} times {word}",
             effect,
             rows,
             evidence=evidence,

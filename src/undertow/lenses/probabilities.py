@@ -146,7 +146,7 @@ class Certainty:
     def fit(cls, survey: Survey, column: Column) -> Self:
         """Return the lens for the scale of the reference's scores.
 
-        A probability reaches below a tenth and to both sides of a half, each in at least 1% of rows:
+        A probability reaches below a tenth and to both sides of a half, each in 1% of rows or more:
         the confidence in one of several classes does not.
         """
         values, weights = survey.numbers(column.name)

@@ -123,13 +123,14 @@ def _spool(path: Path, types: Types, mixed: set[str], spool: Spool) -> SpooledPa
     return spool.write(str(path), _schema(types), batches())
 
 
-def _settled(kind: pa.DataType) -> pa.DataType:
-    """Return a type without lists of nulls, which Arrow 26 writes broken; they become text."""
+def _settled(kind: pa.DataType, *, in_list: bool = False) -> pa.DataType:
+    """Return a type without nulls inside lists, which Arrow 26 makes broken; they become text."""
+    if pa.types.is_null(kind):
+        return pa.string() if in_list else kind
     if pa.types.is_list(kind):
-        inner = pa.string() if pa.types.is_null(kind.value_type) else _settled(kind.value_type)
-        return pa.list_(inner)
+        return pa.list_(_settled(kind.value_type, in_list=True))
     if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _settled(field.type)) for field in kind])
+        return pa.struct([(each.name, _settled(each.type, in_list=in_list)) for each in kind])
     return kind
 
 
@@ -232,7 +233,7 @@ def _rows(path: Path, line: int, block: bytes) -> Iterator[dict[str, Any]]:
             ) from None
         if not isinstance(row, dict):
             raise DataError(
-                f"{path}: line {number} is not an object but {text[:40].decode()!r};"
+                f"{path}: line {number} is not an object but {text[:40].decode(errors='replace')!r};"
                 f" write one {{...}} a line"
             )
         yield row

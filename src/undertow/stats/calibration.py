@@ -19,6 +19,8 @@ from undertow.summaries.scores import POSITIVE
 
 _Z_BOTH = 2.2414027276049473
 """Two-sided 97.5% of the normal distribution: two gaps looked at together."""
+_NEAR = 0.95
+"""Of two gaps that moved about alike, the one that is told first is told."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,15 @@ def gap_change(
         return "", Effect("difference", math.nan, math.nan, math.nan, tolerance, 1.0)
     moved = {name: now[name].value - before[name].value for name in names}
     error = {name: math.hypot(before[name].error, now[name].error) for name in names}
-    best = max(names, key=lambda name: abs(moved[name]))
+    most = max(abs(each) for each in moved.values())
+    best = next(name for name in names if abs(moved[name]) >= _NEAR * most)
     z = _Z_BOTH if len(names) > 1 else Z
     ends = [magnitude(moved[n] - z * error[n], moved[n] + z * error[n])[0] for n in names]
     tops = [magnitude(moved[n] - Z * error[n], moved[n] + Z * error[n])[1] for n in names]
     tails = [normal_tail(moved[n] / error[n]) if error[n] else float(not moved[n]) for n in names]
     evidence = min(1.0, min(tails) * len(names))
     low = max(ends) if evidence <= 0.05 else 0.0
-    return best, Effect("difference", abs(moved[best]), low, max(tops), tolerance, evidence)
+    return best, Effect("difference", most, low, max(tops), tolerance, evidence)
 
 
 def curve(before: Table, now: Table) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from undertow.stats.counts import Counts, Floats, paired
 
 FILL = 1e-4
 """The share that stands for an empty cell in PSI and KL, as in Evidently and most PSI sheets."""
+LARGEST = float(np.finfo(np.float64).max)
 
 
 def _shares(counts: Counts) -> Floats:
@@ -205,7 +206,7 @@ def wasserstein(
     if where.size < 2 or not int(ours.sum()) or not int(theirs.sum()):
         return 0.0
     gaps = np.abs(np.cumsum(_shares(ours) - _shares(theirs)))[:-1]
-    widths = np.maximum(np.diff(where), 0.0)
     with np.errstate(over="ignore"):
-        moved = float((gaps * widths).sum())
-    return min(moved, float(np.finfo(np.float64).max))
+        widths = np.maximum(np.diff(where), 0.0)
+        moved = float(np.where(gaps > 0, gaps * np.minimum(widths, LARGEST), 0.0).sum())
+    return min(moved, LARGEST)

@@ -90,4 +90,4 @@ def unfold(size: Floats, noise: Floats, times: Counts) -> float:
         joint = density * prior
         prior = (weight / joint.sum(axis=1)) @ joint
         prior /= prior.sum()
-    return total + float(weight.sum() * (prior @ _GRID))
+    return min(total + float(weight.sum() * (prior @ _GRID)), float((size * times).sum()))

@@ -36,7 +36,8 @@ class Metric:
 
     `unit` is "difference" for a metric on a scale of its own, or "relative_change" for an error in
     the label's unit. `scored` metrics need the score. `counts` gives hits and rows where the metric
-    is a share of rows, whose interval is then exact.
+    is a share of rows, whose interval is then exact. A metric that is not `judged` is evidence
+    only: noise pushes it one way, so that no honest interval of its change comes from its spread.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Metric:
     unit: str = DIFFERENCE
     scored: bool = False
     counts: Callable[[Table], tuple[int, int]] | None = None
+    judged: bool = True
 
     @property
     def title(self) -> str:
@@ -70,11 +72,12 @@ def metric(
     unit: str = DIFFERENCE,
     scored: bool = False,
     counts: Callable[[Table], tuple[int, int]] | None = None,
+    judged: bool = True,
 ) -> Callable[[Callable[[Any], Floats]], Metric]:
     """Make a metric of a function; its name is the metric's."""
 
     def made(function: Callable[[Any], Floats]) -> Metric:
-        return Metric(function.__name__, function, over, unit, scored, counts)
+        return Metric(function.__name__, function, over, unit, scored, counts, judged)
 
     return made
 
@@ -162,6 +165,40 @@ def parts(table: Table) -> tuple[Floats, Floats, Floats]:
     return hits, labelled, table.by(table.prediction, table.size)
 
 
+@dataclass(frozen=True)
+class Mix:
+    """Why accuracy moved: because the shares of the labels did, or because recalls did.
+
+    The two parts add up to the change. `most` is the label whose share moved most, `share` its
+    shares on both sides.
+    """
+
+    shares: float
+    recalls: float
+    most: int
+    share: tuple[float, float]
+
+
+def mix(before: Table, now: Table) -> Mix:
+    """Return what part of a change of accuracy comes from the labels' shares.
+
+    Kitagawa (1955), Components of a difference between two rates.
+    """
+    (hits, rows, _), (other_hits, other_rows, _) = parts(before), parts(now)
+    p, q = rows / max(rows.sum(), 1), other_rows / max(other_rows.sum(), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recalls = hits / rows, other_hits / other_rows
+    one = np.where(rows > 0, recalls[0], np.where(other_rows > 0, recalls[1], 0.0))
+    other = np.where(other_rows > 0, recalls[1], one)
+    most = int(np.abs(q - p).argmax())
+    return Mix(
+        float(((q - p) * (one + other) / 2).sum()),
+        float(((other - one) * (p + q) / 2).sum()),
+        most,
+        (float(p[most]), float(q[most])),
+    )
+
+
 def _over(values: Floats, counted: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.where(counted, values, 0.0).sum(-1) / counted.sum(-1))
 
@@ -241,9 +278,12 @@ def log_loss(table: Table) -> Floats:
     return _mean(table, -np.log(sure))
 
 
-@metric(scored=True)
+@metric(scored=True, judged=False)
 def ece(table: Table) -> Floats:
-    """Return the expected calibration error: mean gap between said and seen over ten bins."""
+    """Return the expected calibration error: mean gap between said and seen over ten bins.
+
+    It is larger where there are fewer rows, so it is evidence; `output.calibration` is judged.
+    """
     known = np.isfinite(table.mean)
     gaps = np.where(known, np.nan_to_num(table.mean) - table.happened, 0.0)
     off = table.by(np.where(known, table.tenth, -1), 10, table.rows * gaps)

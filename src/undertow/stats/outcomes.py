@@ -172,7 +172,7 @@ def tables(before: Outcomes, now: Outcomes) -> tuple[Table, Table]:
         bins=both.bins,
         tenth=np.where(both.bins >= 0, tenth, -1),
         classes=classes,
-        positive=_spot(classes, scores.positive),
+        positive=_spot(classes, scores.positive, before.fold),
         meaning=scores.meaning,
     )
     return _filled(plain, sides[0], both.parts), _filled(plain, sides[1], both.parts)
@@ -213,8 +213,8 @@ def _codes(hashes: NDArray[np.uint64], keys: NDArray[np.uint64]) -> Codes:
     return found
 
 
-def _spot(classes: tuple[str, ...], positive: str) -> int:
-    plain = canonical(pa.array(list(classes), pa.string())).to_pylist()
+def _spot(classes: tuple[str, ...], positive: str, fold: bool) -> int:
+    plain = canonical(pa.array(list(classes), pa.string()), fold).to_pylist()
     return plain.index(positive) if positive and positive in plain else -1
 
 

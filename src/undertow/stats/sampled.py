@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from undertow.core.profile import EVERY, Profile
 from undertow.core.schema import Role
 from undertow.core.values import to_floats, to_text
-from undertow.stats.counts import Counts, Floats
+from undertow.stats.counts import Floats
 from undertow.summaries.sample import RowSample
 
 SHOWN = 80
@@ -59,17 +59,18 @@ def texts(sample: RowSample, column: str) -> pa.Array:
     return to_text(sample.kept.column(column).combine_chunks())
 
 
-def tallied(sample: RowSample, column: str) -> tuple[Floats, Counts, int]:
+def tallied(sample: RowSample, column: str) -> tuple[Floats, Floats, float]:
     """Return the distinct finite values, the rows of each, and all rows with a finite value.
 
-    Rows are those the sample is worth: a share of them has the noise of a share of so many rows.
+    Rows are those the sample is worth, whole numbers where it is exact: a share of them has the
+    noise of a share of so many rows.
     """
     values = numbers(sample, column)
     keep = np.isfinite(values)
     found, spots = np.unique(values[keep], return_inverse=True)
     weights = np.bincount(spots.ravel(), sample.multiplicity[keep], minlength=len(found))
-    counts = np.rint(weights * worth(sample)).astype(np.int64)
-    return found, counts, int(counts.sum())
+    rows = weights * worth(sample)
+    return found, rows, float(rows.sum())
 
 
 def examples(

@@ -80,7 +80,10 @@ def quoted(name: str) -> str:
     ('age', '\\"hours per week\\"')
     """
     plain = name.isidentifier() and name.isascii()
-    return name if plain else '\\"' + name.replace('"', '""') + '\\"'
+    if plain:
+        return name
+    identifier = '"' + name.replace('"', '""') + '"'
+    return "".join(f"\\{each}" if each in '"\\$`' else each for each in identifier)
 
 
 def short(value: float) -> str:

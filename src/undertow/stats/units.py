@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.stats.counts import Counts, Floats
+from undertow.stats.counts import Floats
 
 #: Factors that units differ by, the commonest first, with what each looks like from old to new.
 FACTORS: dict[float, tuple[str, str]] = {
@@ -54,6 +54,9 @@ SLACK = {True: 0.1, False: 0.02}
 """What may be left over beside noise (rounding, a little honest drift): more for a large factor."""
 
 
+Convert = Callable[[Floats], Floats]
+
+
 @dataclass(frozen=True)
 class Unit:
     """A change of unit: what it looks like, how to say it, how to undo it, and the conversion."""
@@ -61,7 +64,7 @@ class Unit:
     cause: str
     says: str
     undo: str
-    convert: Callable[[Floats], Floats]
+    convert: Convert
     factor: float = 0.0
 
 
@@ -75,20 +78,20 @@ class Fit:
 
 
 def likeliest(
-    old: Floats, old_rows: Counts, new: Floats, new_rows: Counts, gap: float
+    old: Floats, old_rows: Floats, new: Floats, new_rows: Floats, gap: float
 ) -> Fit | None:
     """Return the change of unit that turns old values into new ones, or None where none does.
 
     `gap` is the gap there is between both as they stand; what is left must be less than half of it.
-    The values are distinct and finite, each with its rows.
+    The values are distinct and finite, each with the rows it is worth.
 
-    >>> old, rows = np.arange(50.0) + 20, np.full(50, 4)
+    >>> old, rows = np.arange(50.0) + 20, np.full(50, 4.0)
     >>> likeliest(old, rows, old * 1000, rows, 1.0).unit.cause
     'kilo-units to units (kg to g, s to ms)'
     >>> likeliest(old, rows, old * 1.1, rows, 0.2) is None
     True
     """
-    short = min(int(old_rows.sum()), int(new_rows.sum())) < LEAST_ROWS
+    short = min(float(old_rows.sum()), float(new_rows.sum())) < LEAST_ROWS
     if short or gap < LEAST_GAP or min(len(old), len(new)) < LEAST_VALUES:
         return None
     noise = math.sqrt(1 / old_rows.sum() + 1 / new_rows.sum())
@@ -113,75 +116,62 @@ def likeliest(
     return next(fit for fit in fits if fit.residual <= best + noise / 2)
 
 
-def candidates(old: Floats, rows: Counts) -> Iterator[Unit]:
+def candidates(old: Floats, rows: Floats) -> Iterator[Unit]:
     """Yield every change of unit that can be applied to these values, the commonest first."""
     for factor, (up, down) in FACTORS.items():
-        times = f"{factor:,.7g} times"
-        yield Unit(
-            up, f"{times} larger", f"divide by {factor:.7g}", lambda x, f=factor: x * f, factor
-        )
-        yield Unit(
-            down,
-            f"{times} smaller",
-            f"multiply by {factor:.7g}",
-            lambda x, f=factor: x / f,
-            1 / factor,
-        )
-    yield Unit("the sign turned", "of the other sign", "multiply by -1", lambda x: -x)
-    celsius = ("Celsius to Fahrenheit", "1.8 times plus 32", "subtract 32 and divide by 1.8")
-    yield Unit(*celsius, lambda x: 1.8 * x + 32)
-    fahrenheit = (
-        "Fahrenheit to Celsius",
-        "less 32 and divided by 1.8",
-        "multiply by 1.8 and add 32",
-    )
-    yield Unit(*fahrenheit, lambda x: (x - 32) / 1.8)
-    yield Unit("Celsius to Kelvin", "273.15 higher", "subtract 273.15", lambda x: x + 273.15)
-    yield Unit("Kelvin to Celsius", "273.15 lower", "add 273.15", lambda x: x - 273.15)
-    if old.min() >= 1 and old.max() <= 5 and (old == np.rint(old)).all():
-        stars = ("ratings of 1 to 5 on a scale of 1 to 10", "doubled", "divide by 2")
-        yield Unit(*stars, lambda x: 2 * x, 2)
+        size = f"{factor:.7g}"
+        said = f"about {factor:,.7g} times"
+        yield Unit(up, f"{said} larger", f"divide by {size}", _line(factor), factor)
+        yield Unit(down, f"{said} smaller", f"multiply by {size}", _line(1 / factor), 1 / factor)
+    yield Unit("the sign turned", "of the other sign", "multiply by -1", _line(-1))
+    for cause, says, undo, slope, offset in _LINES:
+        yield Unit(cause, says, undo, _line(slope, offset))
     if old.min() >= 1 and old.max() <= 10 and (old == np.rint(old)).all():
-        stars = ("ratings of 1 to 10 on a scale of 1 to 5", "halved", "multiply by 2")
-        yield Unit(*stars, lambda x: np.ceil(x / 2))
-    yield from _curved(old)
+        if old.max() <= 5:
+            stars = "ratings of 1 to 5 on a scale of 1 to 10"
+            yield Unit(stars, "about doubled", "divide by 2", _line(2), 2)
+        stars = "ratings of 1 to 10 on a scale of 1 to 5"
+        yield Unit(stars, "about halved", "multiply by 2", _halved)
+    for log, power, name in _LOGS:
+        if old.min() > (-1 if log is np.log1p else 0):
+            yield Unit(f"{name} is taken now", f"{name} of what they were", f"undo {name}", log)
+        if old.max() < 300:
+            cause = f"{name} is no longer taken"
+            yield Unit(cause, f"values whose {name} was there before", f"take {name}", power)
     mean = float((old * rows).sum() / rows.sum())
     std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
     if std > 0:
-        standard = (
-            "standardised values",
-            "standardised (mean 0, spread 1)",
-            "standardise on one side only",
-        )
-        yield Unit(*standard, lambda x: (x - mean) / std)
+        one = "do it on both sides or on none"
+        cause, says = "standardised values", "standardised to mean 0 and spread 1"
+        yield Unit(cause, says, one, _line(1 / std, -mean / std))
         low, width = float(old.min()), float(np.ptp(old))
-        scaled = ("values scaled to between 0 and 1", "scaled to 0-1", "scale on one side only")
-        yield Unit(*scaled, lambda x: (x - low) / width)
+        cause, says = "values scaled to between 0 and 1", "scaled to between 0 and 1"
+        yield Unit(cause, says, one, _line(1 / width, -low / width))
 
 
-def _curved(old: Floats) -> Iterator[Unit]:
-    logs = {"natural": (np.log, np.exp), "base 10": (np.log10, lambda x: np.power(10.0, x))}
-    if old.min() > 0:
-        for name, (log, _) in logs.items():
-            yield Unit(
-                f"the logarithm ({name})", f"their own logarithm ({name})", "take it back", log
-            )
-    if old.min() >= 0:
-        said = ("log(1 + value)", "log(1 + value)", "subtract 1 from the exponential")
-        yield Unit(*said, np.log1p)
-    if old.max() < 300:
-        for name, (_, power) in logs.items():
-            cause = f"the logarithm ({name}) is no longer taken"
-            yield Unit(cause, "no longer logarithms", "take the logarithm", power)
-        yield Unit(
-            "log(1 + value) is no longer taken",
-            "no longer logarithms",
-            "take log(1 + value)",
-            np.expm1,
-        )
+_LINES = (
+    ("Celsius to Fahrenheit", "1.8 times plus 32", "subtract 32, divide by 1.8", 1.8, 32.0),
+    ("Fahrenheit to Celsius", "less 32, divided by 1.8", "times 1.8, plus 32", 1 / 1.8, -32 / 1.8),
+    ("Celsius to Kelvin", "273.15 higher", "subtract 273.15", 1.0, 273.15),
+    ("Kelvin to Celsius", "273.15 lower", "add 273.15", 1.0, -273.15),
+)
+"""Formulas with an offset: what it looks like, how to say it, how to undo it, slope and offset."""
+_LOGS: tuple[tuple[Convert, Convert, str], ...] = (
+    (np.log, np.exp, "the logarithm"),
+    (np.log10, lambda x: np.power(10.0, x), "the logarithm to base 10"),
+    (np.log1p, np.expm1, "log(1 + value)"),
+)
 
 
-def _precise(unit: Unit, old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> bool:
+def _line(slope: float, offset: float = 0.0) -> Convert:
+    return lambda x: slope * x + offset
+
+
+def _halved(values: Floats) -> Floats:
+    return np.ceil(values / 2)
+
+
+def _precise(unit: Unit, old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) -> bool:
     """Tell whether a factor is hit so closely that honest growth would hardly hit it by chance."""
     if not unit.factor:
         return True
@@ -200,7 +190,7 @@ def _precise(unit: Unit, old: Floats, old_rows: Counts, new: Floats, new_rows: C
     return abs(ratio / unit.factor - 1) <= (0.1 if size >= 5 else 0.02)
 
 
-def at_points(values: Floats, rows: Counts) -> Floats:
+def at_points(values: Floats, rows: Floats) -> Floats:
     """Return five quantiles of values with rows."""
     order = np.argsort(values, kind="stable")
     running = np.cumsum(rows[order])
@@ -208,10 +198,10 @@ def at_points(values: Floats, rows: Counts) -> Floats:
     return np.asarray(values[order][np.minimum(spots, len(values) - 1)])
 
 
-def largest_gap(old: Floats, old_rows: Counts, new: Floats, new_rows: Counts) -> float:
+def largest_gap(old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) -> float:
     """Return the largest gap between two distribution functions, up to rounding.
 
-    >>> largest_gap(np.array([1.0, 2.0]), np.array([1, 1]), np.array([2.0]), np.array([2]))
+    >>> largest_gap(np.array([1.0, 2.0]), np.ones(2), np.array([2.0]), np.ones(1))
     0.5
     """
     both = np.concatenate([old, new])

@@ -19,7 +19,7 @@ from undertow.core.schema import Column
 from undertow.core.summary import State, Survey, equal_states
 from undertow.core.values import Values
 from undertow.summaries.cells import SCORE_STEPS, Cells, Hashes
-from undertow.summaries.scores import NOTHING, Floats, Scores, canonical, parts_of
+from undertow.summaries.scores import NOTHING, Floats, Scores, canonical, foldable, parts_of
 
 CAP = 256
 """Classes counted one by one; beyond it, those of lowest hash stay and the rest are one class."""
@@ -35,8 +35,9 @@ UNSCORED = -1
 class Outcomes:
     """Rows by (prediction, label, bin of the score); only rows that have both names are in a cell.
 
-    `rows` counts every row, `unlabelled` those whose label is missing, `unpredicted` those with a
-    label and no prediction, `outside` scores beyond 0 and 1 that were read as the nearer end.
+    `fold` says that letters of either case are the same. `rows` counts every row, `unlabelled`
+    those whose label is missing, `unpredicted` those with a label and no prediction, `outside`
+    scores beyond 0 and 1 that were read as the nearer end.
 
     >>> from undertow.core.schema import Kind, Role
     >>> said = Values(Column("p", Kind.CATEGORY, Role.PREDICTION), pa.array(["1", "0", "1", "1"]))
@@ -51,6 +52,7 @@ class Outcomes:
 
     scores: Scores = field(default_factory=Scores)
     cap: int = CAP
+    fold: bool = True
     rows: int = 0
     unlabelled: int = 0
     unpredicted: int = 0
@@ -69,10 +71,12 @@ class Outcomes:
         """Return the empty table: what the score means and where its bins lie."""
         said, true, sure = parts_of(columns)
         names = [_sampled(survey, column) for column in (said, true)]
-        first, second = (None if each is None else canonical(each.strings) for each in names)
+        words = [None if each is None else each.strings for each in names]
+        fold = foldable(*words)
+        first, second = (None if each is None else canonical(each, fold) for each in words)
         score = _sampled(survey, sure)
         numbers = None if score is None else score.floats
-        return cls(Scores.fit(first, second, numbers, predicted=said is not None))
+        return cls(Scores.fit(first, second, numbers, predicted=said is not None), fold=fold)
 
     @property
     def keys(self) -> Hashes:
@@ -114,10 +118,10 @@ class Outcomes:
         found = {values.column: values for values in columns}
         assert true is not None
         rows = len(columns[0])
-        label, names = _classes(found[true])
+        label, names = _classes(found[true], self.fold)
         numbers = np.full(rows, np.nan) if sure is None else found[sure].floats
         if said is not None:
-            prediction, more = _classes(found[said])
+            prediction, more = _classes(found[said], self.fold)
             names |= more
         else:
             prediction, more = self._decided(numbers)
@@ -221,7 +225,7 @@ class Outcomes:
 
     def empty(self) -> Self:
         """Return the same settings with no rows."""
-        return type(self)(self.scores, self.cap)
+        return type(self)(self.scores, self.cap, self.fold)
 
     def state(self) -> State:
         """Return the settings, the cells, and the names of the classes."""
@@ -229,6 +233,7 @@ class Outcomes:
         return {
             "scores": self.scores.to_dict(),
             "cap": self.cap,
+            "fold": self.fold,
             "rows": self.rows,
             "unlabelled": self.unlabelled,
             "unpredicted": self.unpredicted,
@@ -264,9 +269,16 @@ class Outcomes:
         names = pa.array([str(name) for name in state["names"]], pa.string())
         if len(hashes) != len(names) or (hashes[1:] <= hashes[:-1]).any():
             raise ValueError("a table of outcomes needs one name a class, in order of hash")
-        outside = int(state["outside"])
-        return cls(
-            scores, int(state["cap"]), rows, unlabelled, unpredicted, outside, cells, hashes, names
+        table = cls(scores, int(state["cap"]), bool(state["fold"]))
+        return replace(
+            table,
+            rows=rows,
+            unlabelled=unlabelled,
+            unpredicted=unpredicted,
+            outside=int(state["outside"]),
+            cells=cells,
+            hashes=hashes,
+            names=names,
         )
 
 
@@ -276,11 +288,11 @@ def _sampled(survey: Survey, column: Column | None) -> Values | None:
     return Values(column, survey.sample.column(column.name))
 
 
-def _classes(values: Values) -> tuple[Hashes, dict[int, str]]:
+def _classes(values: Values, fold: bool) -> tuple[Hashes, dict[int, str]]:
     """Return the hash of each row's class, and what the classes are called."""
     encoded = values.encoded
     words = encoded.dictionary.cast(pa.string())
-    hashes = hashing.hash_strings(canonical(words))
+    hashes = hashing.hash_strings(canonical(words, fold))
     codes = encoded.indices
     rows = np.append(hashes, hashing.NULL)[np.asarray(codes.fill_null(len(hashes)))]
     used = np.zeros(len(hashes) + 1, np.bool_)

@@ -135,17 +135,33 @@ def parts_of(columns: Sequence[Column]) -> tuple[Column | None, Column | None, C
     return next((each for each in rest if each is not score), None), label, score
 
 
-def canonical(names: pa.Array) -> pa.Array:
+def canonical(names: pa.Array, fold: bool = True) -> pa.Array:
     """Return class names as they are compared: trimmed, 1.0 as 1, true and false as 1 and 0.
 
-    >>> canonical(pa.array(["1.0", " yes", "True", None])).to_pylist()
+    With `fold`, letters of either case are the same.
+
+    >>> canonical(pa.array(["1.0", " Yes", "True", None])).to_pylist()
     ['1', 'yes', '1', None]
     """
     text = pc.utf8_trim_whitespace(names.cast(pa.string()))
     text = pc.replace_substring_regex(text, pattern=_WHOLE, replacement=r"\1")
     lower = pc.utf8_lower(text)
     text = pc.if_else(pc.equal(lower, "true"), "1", text)
-    return pc.if_else(pc.equal(lower, "false"), "0", text)
+    text = pc.if_else(pc.equal(lower, "false"), "0", text)
+    return pc.utf8_lower(text) if fold else text
+
+
+def foldable(*columns: pa.Array | None) -> bool:
+    """Tell whether no column holds two classes that differ by the case of letters only.
+
+    >>> foldable(pa.array(["No", "yes"]), pa.array(["no"])), foldable(pa.array(["a", "A"]))
+    (True, False)
+    """
+    return all(
+        pc.count_distinct(canonical(names, fold=False)) == pc.count_distinct(canonical(names))
+        for names in columns
+        if names is not None
+    )
 
 
 def _poles(classes: list[str], labels: pa.Array | None, scores: Floats | None) -> tuple[str, str]:

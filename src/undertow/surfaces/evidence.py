@@ -10,14 +10,18 @@ from undertow.surfaces.safe import safe
 
 LABELS = {
     "auc": "AUC",
+    "brier": "Brier score",
     "chi2": "Chi-square",
     "chi_square": "Chi-square",
     "cv": "Coefficient of variation",
+    "ece": "Expected calibration error",
     "f1": "F1",
     "iqr": "Interquartile range",
     "js": "Jensen-Shannon",
     "kl": "Kullback-Leibler",
     "ks": "Kolmogorov-Smirnov",
+    "log_loss": "Log loss",
+    "macro_f1": "Macro F1",
     "mad": "Median absolute deviation",
     "max": "Maximum",
     "min": "Minimum",
@@ -50,7 +54,10 @@ def tables(evidence: Mapping[str, Any]) -> Evidence:
             found.pairs.append((name, say(value["reference"]), say(value["current"])))
         else:
             tiny = name.endswith(" p") and value == 0  # a p-value is never nought
-            found.singles.append((name, "under 1e-300" if tiny else say(value)))
+            told = "under 1e-300" if tiny else say(value)
+            if name.endswith(" change") and told.count(", ") == 1:  # an interval of the change
+                told = told.replace(", ", " to ")
+            found.singles.append((name, told))
     return found
 
 

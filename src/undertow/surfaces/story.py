@@ -11,10 +11,10 @@ from undertow.core.verdict import CHANGED_FAMILY, Effect, Verdict
 from undertow.surfaces.safe import safe
 
 EFFECTS = {
-    "cdf_gap": "of rows moved",
-    "total_variation": "of rows moved",
-    "cohens_h": "between the two shares",
-    "difference": "difference",
+    "cdf_gap": "{} of rows moved",
+    "total_variation": "{} of rows moved",
+    "cohens_h": "{} between the two shares",
+    "difference": "a difference of {}",
 }
 EFFECT_NAMES = {
     "cdf_gap": "Largest gap between the cumulative distributions: the share of rows that moved",
@@ -99,7 +99,7 @@ def answers(report: Report) -> list[Answer]:
         names = subjects(open_)
         listed.append(Answer("Which", _more(len(names), 3), tuple(names.values())[:3]))
     note = (
-        f"under {percent(CHANGED_FAMILY)} chance of any false alarm in this report"
+        f"under {percent(CHANGED_FAMILY)} chance that any 'changed' here is false"
         if changed
         else ""
     )
@@ -157,7 +157,7 @@ def interval(effect: Effect) -> str:
 
 def amount(effect: Effect) -> str:
     """Return an effect's size with its unit."""
-    return f"{size(effect.name, effect.value)} {EFFECTS.get(effect.name, '')}".rstrip()
+    return EFFECTS.get(effect.name, "{}").format(size(effect.name, effect.value))
 
 
 def between(effect: Effect) -> str:

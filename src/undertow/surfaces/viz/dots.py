@@ -80,7 +80,7 @@ def calibration(shape: Shape) -> Drawing | None:
         marks.append(line("grid" if share else "axis", LEFT, _up(share), RIGHT, _up(share)))
         marks.append(text(LEFT - 6, _up(share) + 4, percent(share), "tick", "end"))
         marks.append(text(_across(share), BASE + 16, percent(share), "tick", "middle"))
-    marks.append(text(RIGHT + 8, BASE - 3, "rows", "tick"))
+    marks.append(text(RIGHT + 24, BASE - 3, "rows", "tick"))
     marks.append(text(RIGHT + 24, BASE + 16, "confidence", "tick"))
     said = []
     counts = [number(row.get(f"rows_{side}")) or 0.0 for _, row in spots for side, _ in SIDES]
@@ -102,7 +102,7 @@ def _up(y: float) -> float:
 
 def _bars(x: float, row: Mapping[str, object], most: float, among: int) -> list[str]:
     """Return how many rows of each side have this confidence."""
-    wide = (RIGHT - LEFT) / (2.4 * among)
+    wide = min((RIGHT - LEFT) / (2.4 * among), 9.0)
     marks = []
     for start, (side, kind) in zip((_across(x) - wide, _across(x)), SIDES, strict=True):
         rows = number(row.get(f"rows_{side}")) or 0.0
