@@ -133,8 +133,7 @@ def trials(name, n, change, reps, seed):
         rows = make(random, n, 0)
         empty = plan(kind, columns, rows)
         now = table(empty, columns, make(random, n, change))
-        for found in findings(columns, kind, table(empty, columns, rows), now):
-            yield found
+        yield from findings(columns, kind, table(empty, columns, rows), now)
 
 
 def coverage(reps):

@@ -4,11 +4,11 @@
     python bench/peers.py --what alarms --tools undertow    one part, one tool
     python bench/peers.py --show                            only print the tables of what is there
 
-Run it with the Python that has undertow. Every other tool gets a virtual environment of its own under
-out/venvs, made here, and runs through its public API with its defaults. Files are drawn once with
-fixed seeds (bench/peers_data.py) and results are kept, both under out/bench/peers: a run that was
-stopped goes on where it was, `--redo` measures the chosen tools anew. What a tool could not do is
-counted and shown as an error.
+Run it with the Python that has undertow. Every other tool gets a virtual environment of its own,
+made here under out/venvs, and runs through its public API with its defaults. Files are drawn once
+with fixed seeds (bench/peers_data.py) and results are kept, both under out/bench/peers: a run that
+was stopped goes on where it was, `--redo` measures the chosen tools anew. What a tool could not do
+is counted and shown as an error.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ QUIET = {
     "PYTHONWARNINGS": "ignore",
 }
 PAIRS = {
-    "alarms": {("alarms", 100): 20, ("alarms", 500): 20, ("alarms", 1000): 20}
-    | {("alarms", 10_000): 20, ("alarms", 100_000): 4},
-    "power": {("twice", 300): 20, ("twice", 1000): 20, ("near", 100_000): 10},
+    "alarms": {("alarms", rows): 10 for rows in (100, 500, 1000, 10_000)}
+    | {("alarms", 100_000): 3},
+    "power": {("twice", 300): 10, ("twice", 1000): 10, ("near", 100_000): 10},
 }
 
 # How each tool is asked, and how its answer is read. A function imports its tool and returns what
@@ -57,20 +57,32 @@ Compare = Callable[[str, str], Answer]
 
 
 def undertow() -> Compare:
-    """The command line as users type it; a column's verdict is the first of its findings'."""
-    command = Path(sys.executable).with_name("undertow")
+    """The command line, called inside this process; a column's verdict is its gravest finding's."""
+    import contextlib
+    import io
+    import tempfile
+
+    import pyarrow.compute
+    import pyarrow.parquet  # noqa: F401 - imported before the clock starts, as for every tool
+
+    import undertow.loop
+    import undertow.plugins
+    import undertow.surfaces.json
+    from undertow.surfaces.cli import main
+
+    undertow.plugins.checks()
     order = ["changed", "watch", "unknown", "steady"]
 
     def compare(reference: str, current: str) -> Answer:
-        done = subprocess.run(
-            [command, "check", reference, current, "--json", "-", "--fail-on", "never", "--quiet"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode not in (0, 3):
-            raise RuntimeError(f"exit {done.returncode}: {done.stderr.strip()[-300:]}")
-        report = json.loads(done.stdout)
+        told = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(told):
+            out = Path(folder) / "report.json"
+            options = ["--json", str(out), "--quiet", "--fail-on", "never"]
+            code = main(["check", reference, current, *options])
+            if code not in (0, 3):
+                raise RuntimeError(f"exit {code}: {told.getvalue().strip()}")
+            text = out.read_text(encoding="utf-8")
+        report = json.loads(text)
         said: dict[str, list[str]] = {each["name"]: [] for each in report["columns"]}
         for each in report["findings"]:
             if each["column"] in said:
@@ -78,7 +90,7 @@ def undertow() -> Compare:
         words = {name: min(got, key=order.index, default="none") for name, got in said.items()}
         flags = {word: [c for c, w in words.items() if w == word] for word in [*order, "none"]}
         flags["report"] = [report["verdict"]]
-        return flags, done.stdout
+        return flags, text
 
     return compare
 
@@ -174,31 +186,6 @@ def scipy() -> Compare:
 # Cost: one fresh process a figure.
 
 
-def undertow_inside() -> Compare:
-    """The same command, called inside a process that has imported all it needs."""
-    import tempfile
-
-    import pyarrow.compute
-    import pyarrow.parquet  # noqa: F401 - imported before the clock starts, as for every tool
-
-    import undertow.loop
-    import undertow.plugins
-    import undertow.surfaces.json
-    from undertow.surfaces.cli import main
-
-    undertow.plugins.checks()
-
-    def compare(reference: str, current: str) -> Answer:
-        with tempfile.NamedTemporaryFile(suffix=".json") as file:
-            code = main(["check", reference, current, "--json", file.name, "--quiet"])
-            text = Path(file.name).read_text(encoding="utf-8")
-        if code not in (0, 1, 3):
-            raise RuntimeError(f"exit {code}")
-        return {"report": [json.loads(text)["verdict"]]}, text
-
-    return compare
-
-
 def evidently_preset() -> Compare:
     """The preset alone: no tests, JSON out."""
     import pandas as pd
@@ -229,8 +216,7 @@ def floor() -> Compare:
 
 
 ASKED: dict[str, Callable[[], Compare]] = {
-    f.__name__: f
-    for f in (undertow, evidently, nannyml, scipy, undertow_inside, evidently_preset, floor)
+    f.__name__: f for f in (undertow, evidently, nannyml, scipy, evidently_preset, floor)
 }
 
 
@@ -248,17 +234,13 @@ def worker(tool: str) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a tool raises is its result
             traceback.print_exc()
             result["error"] = f"{type(error).__name__}: {error}"[:500]
-        result |= {name: now - then for (name, then), now in zip(before, _just(_spent()), strict=True)}
+        result |= {name: now - before[name] for name, now in _spent().items()}
         part = Path(job["out"] + ".part")
         part.write_text(json.dumps(result), encoding="utf-8")
         part.rename(job["out"])
 
 
-def _just(pairs: Iterable[tuple[str, float]]) -> Iterator[float]:
-    return (value for _, value in pairs)
-
-
-def _spent() -> list[tuple[str, float]]:
+def _spent() -> dict[str, float]:
     """CPU seconds of this process and its children, seconds on the wall, peak megabytes so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(each.ru_utime + each.ru_stime for each in used)
@@ -267,7 +249,7 @@ def _spent() -> list[tuple[str, float]]:
     if status.exists():  # ru_maxrss would begin at the peak of the process that started this one
         lines = status.read_text(encoding="ascii").splitlines()
         peak = next(int(each.split()[1]) / 1024 for each in lines if each.startswith("VmHWM"))
-    return [("cpu", cpu), ("wall", time.perf_counter()), ("mb", peak)]
+    return {"cpu": cpu, "wall": time.perf_counter(), "mb": peak}
 
 
 # The driver. It imports nothing large.
@@ -318,29 +300,30 @@ def run(tool: str, jobs: list[dict[str, str]], **environment: str) -> None:
         say(f"  {tool} ended with {worker.returncode}; see {tool}.log")
 
 
-def measure(what: str, tools: Iterable[str], *, redo: bool, limit: int) -> None:
+def measure(what: str, tools: Iterable[str], *, redo: bool, pairs: int | None) -> None:
     """Draw the files of a part and let each tool answer what it has not answered yet."""
     import peers_data
 
-    for (name, rows), pairs in PAIRS[what].items():
-        files = [peers_data.write_pair(KEPT, name, rows, i) for i in range(min(pairs, limit))]
-        for tool in tools:
-            jobs = []
-            for i, (reference, current) in enumerate(files):
-                out = KEPT / "results" / tool / f"{name}-{rows}-{i:02d}.json"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                if redo:
-                    out.unlink(missing_ok=True)
-                if not out.exists():
-                    sides = {"reference": str(reference), "current": str(current)}
-                    jobs.append({**sides, "out": str(out)})
-            say(f"{what}: {name} at {rows:,} rows, {tool}: {len(jobs)} of {len(files)} pairs to do")
-            run(tool, jobs)
+    cells = [(name, rows, i) for (name, rows), n in PAIRS[what].items() for i in range(pairs or n)]
+    say(f"{what}: {len(cells)} pairs of files")
+    files = [peers_data.write_pair(KEPT, *cell) for cell in cells]
+    for tool in tools:
+        jobs = []
+        for (name, rows, i), (reference, current) in zip(cells, files, strict=True):
+            out = KEPT / "results" / tool / f"{name}-{rows}-{i:02d}.json"
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if redo:
+                out.unlink(missing_ok=True)
+            if not out.exists():
+                sides = {"reference": str(reference), "current": str(current)}
+                jobs.append({**sides, "out": str(out)})
+        say(f"{what}: {tool}: {len(jobs)} of {len(cells)} pairs to do")
+        run(tool, jobs)
 
 
 COSTS = {
     "floor": ("read + dictionary-encode (pyarrow)", 3),
-    "undertow_inside": ("undertow check", 3),
+    "undertow": ("undertow check", 3),
     "scipy": ("scipy, KS and chi-square", 3),
     "nannyml": ("NannyML, default", 1),
     "evidently_preset": ("Evidently, DataDriftPreset", 1),
@@ -354,7 +337,9 @@ def cost(tools: Iterable[str], *, redo: bool) -> None:
     for seed, path in enumerate(sides):
         if not path.exists():
             say(f"writing {path.name}")
-            code = f"import pathlib, cost; cost.write(pathlib.Path({str(path)!r}), 1_000_000, {seed})"
+            code = (
+                f"import pathlib, cost; cost.write(pathlib.Path({str(path)!r}), 1_000_000, {seed})"
+            )
             subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
     wanted = {"floor", *tools}
     for tool, (_, repeat) in COSTS.items():
@@ -416,9 +401,7 @@ def show_alarms() -> None:
     import peers_data
 
     sizes = [rows for _, rows in PAIRS["alarms"]]
-    counts = {
-        n: max((len(results(tool, "alarms", n)) for tool in TOOLS), default=0) for n in sizes
-    }
+    counts = {n: max((len(results(tool, "alarms", n)) for tool in TOOLS), default=0) for n in sizes}
     heads = ["rows a side", *(f"{n:,}" for n in sizes)]
     groups = {
         "numbers": lambda c: not c.startswith(("even", "Zipf")),
@@ -540,7 +523,7 @@ def show_cost() -> None:
                 str(runs),
                 f"{cpu:.2f}",
                 ratio(tool, "floor"),
-                ratio(tool, "undertow_inside"),
+                ratio(tool, "undertow"),
                 f"{wall:.1f}",
                 f"{mb:.0f}",
             ]
@@ -558,7 +541,7 @@ def main() -> None:
     )
     parser.add_argument("--what", nargs="+", choices=sorted(SHOW), default=list(SHOW))
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=list(TOOLS))
-    parser.add_argument("--pairs", type=int, default=1000, help="at most so many pairs a cell")
+    parser.add_argument("--pairs", type=int, help="so many pairs a cell")
     parser.add_argument("--redo", action="store_true", help="measure anew what is kept")
     parser.add_argument("--show", action="store_true", help="only print the tables")
     parser.add_argument("--worker", choices=sorted(ASKED), help=argparse.SUPPRESS)
@@ -572,7 +555,7 @@ def main() -> None:
             if what == "cost":
                 cost(options.tools, redo=options.redo)
             else:
-                measure(what, options.tools, redo=options.redo, limit=options.pairs)
+                measure(what, options.tools, redo=options.redo, pairs=options.pairs)
         SHOW[what]()
 
 

@@ -1,8 +1,8 @@
 """The tables that every tool of `bench/peers.py` reads: 20 columns, Parquet, fixed seeds.
 
 A set is a dictionary from a column's name to its drawing: a function of a generator, the rows and
-the side (0 reference, 1 current). In the set `alarms` nothing changes. In the others a column's name
-says what was planted, and every size is exact: the largest gap between the two distribution
+the side (0 reference, 1 current). In the set `alarms` nothing changes. In the others a column's
+name says what was planted, and every size is exact: the largest gap between the two distribution
 functions of a number, the total variation of a category.
 """
 

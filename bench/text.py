@@ -1,9 +1,9 @@
 """Text: speed, false alarms without a change, and power.
 
-    python bench/text.py speed
-    python bench/text.py alarms [REPEATS]      no change: synthetic texts, and halves of real reviews
-    python bench/text.py power [REPEATS]
-    python bench/text.py tokens                what happens if words are taken for independent rows
+python bench/text.py speed
+python bench/text.py alarms [REPEATS]      no change: synthetic texts, and halves of real reviews
+python bench/text.py power [REPEATS]
+python bench/text.py tokens                if words are taken for independent rows
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class Writer:
         self.cut = np.cumsum(ranks / ranks.sum())
         self.canned = self._fresh(40, np.random.default_rng(8), 0.0)
 
-    def _fresh(self, n: int, random: np.random.Generator, other: float, prefix: str = "zz") -> list[str]:
+    def _fresh(
+        self, n: int, random: np.random.Generator, other: float, prefix: str = "zz"
+    ) -> list[str]:
         sizes = np.clip(random.lognormal(2.4, 0.6, n), 1, 200).astype(int)
         total = int(sizes.sum())
         rank = np.minimum(np.searchsorted(self.cut, random.random(total)), VOCABULARY - 1)
@@ -58,7 +60,9 @@ class Writer:
         starts = ends - sizes
         foreign = random.random(n) < other
         out = []
-        for low, high, strange in zip(starts.tolist(), ends.tolist(), foreign.tolist(), strict=True):
+        for low, high, strange in zip(
+            starts.tolist(), ends.tolist(), foreign.tolist(), strict=True
+        ):
             some = words[low:high]
             text = " ".join(prefix + word for word in some) if strange else " ".join(some)
             out.append(text[:1].upper() + text[1:] + ".")
@@ -92,7 +96,9 @@ def alarms(repeats: int) -> None:
             began = time.process_time()
             writer, random = Writer(n), np.random.default_rng(n)
             for _ in range(times):
-                sides = reviews(n, random) if name == "reviews" else (writer.write(n), writer.write(n))
+                sides = (
+                    reviews(n, random) if name == "reviews" else (writer.write(n), writer.write(n))
+                )
                 found = [f for f in loop.check(*sides).findings if f.effect is not None]
                 verdicts.update((f.check, f.verdict.value) for f in found)
                 any_changed += any(f.verdict.value == "changed" for f in found)
@@ -104,8 +110,9 @@ def alarms(repeats: int) -> None:
                 for check in OWN
             }
             print(
-                f"{name:8} n={n:6} {times:4} reports: changed {changed}/{total} comparisons, any changed "
-                f"{any_changed}, any watch {any_watch}; {own} ({time.process_time() - began:.0f} s)",
+                f"{name:8} n={n:6} {times:4} reports: changed {changed}/{total} "
+                f"comparisons; reports with changed {any_changed}, watch {any_watch}; {own} "
+                f"({time.process_time() - began:.0f} s)",
                 flush=True,
             )
 
@@ -136,7 +143,7 @@ def power(repeats: int) -> None:
 
 
 def tokens(repeats: int) -> None:
-    """Count how often total variation alarms if every word is a row of its own, and if one a text is."""
+    """Count how often total variation alarms if every word is a row, and if one a text is."""
     writer, alarms = Writer(5), Counter()
     column = Column("text", Kind.TEXT)
     for _ in range(repeats):
@@ -167,7 +174,7 @@ def speed(_: int) -> None:
                 began = time.process_time()
                 run(values)
                 times.append(time.process_time() - began)
-            print(f"{name:18} {size:4.0f} bytes a text  {what:20} {n / min(times) / 1e3:6.0f} thousand texts/s")
+            print(f"{name:18} {size:4.0f} bytes a text  {what:20} {n / min(times):9,.0f} texts/s")
 
 
 if __name__ == "__main__":

@@ -35,13 +35,12 @@ def test_a_new_base_rate_is_seen(findings):
 
 
 def test_overconfidence_on_both_sides_is_seen(findings):
-    """Scores pushed to both ends keep their mean; the gap to accuracy shows it."""
-    rows = binary(20_000, 1)
+    """Scores pushed to both ends move their mean little; the gap to accuracy shows it."""
     found = findings(binary(20_000, 0), binary(20_000, 1, sharpen=3.0), **ROLES)
     moved = found["output.calibration"][0]
-    assert rows.num_rows and moved.verdict is Verdict.CHANGED
+    assert moved.verdict is Verdict.CHANGED
     assert "overconfident" in moved.says
-    assert abs(moved.evidence["gap_positive"]["current"]) < 0.05
+    assert abs(moved.evidence["gap_positive"]["current"]) < 0.1
 
 
 def test_the_curve_holds_every_row(findings):

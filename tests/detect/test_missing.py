@@ -52,7 +52,7 @@ def test_the_sentence_names_shares_and_the_rows_are_shown() -> None:
     (found,) = judged(Missing(), holed(1000, 10), holed(1000, 100))
     assert found.says == "'x' is missing in 10% of rows, was 1%"
     assert all(each == {"x": "(missing)"} for each in found.examples)
-    assert found.next == ('see which rows: undertow check ... --where "x IS NULL"',)
+    assert found.next == ('see only these rows: undertow check ... --current-where "x IS NULL"',)
     assert [bar["value"] for bar in found.shape["rows"]] == ["missing", "present"]  # type: ignore[index]
 
 

@@ -32,6 +32,7 @@ def classes(n, seed, right=0.95, of_seven=0.95, labelled=1.0):
 
 
 def numbers(n, seed, noise=5.0, shift=0.0):
+    """A regression whose error has this spread."""
     random = np.random.default_rng(seed)
     y = random.normal(100, 30, n)
     return pa.table({"p": y + random.normal(shift, noise, n), "y": y})
@@ -45,7 +46,8 @@ def test_the_worst_class_is_named(findings):
     found = findings(classes(20_000, 0), classes(20_000, 1, of_seven=0.5), **ROLES)
     accuracy, recall = found["performance.accuracy"][0], found["performance.class_recall"][0]
     assert accuracy.verdict is recall.verdict is Verdict.CHANGED
-    assert accuracy.says.startswith("accuracy 95") and "class '7': recall" in accuracy.says
+    assert accuracy.says.startswith("accuracy 95")
+    assert "class '7': recall" in accuracy.says
     assert (recall.subject, recall.value) == ("p=7", "7")
     assert "now called '1'" in recall.says
     assert accuracy.shape["form"] == "metric"
@@ -75,8 +77,9 @@ def test_no_labels_now_is_an_unknown_fact(findings):
     """Without a label among the current rows nothing is called fine."""
     found = findings(classes(2000, 0), classes(2000, 1, labelled=0), **ROLES)
     labels = found["performance.labels"][0]
-    assert labels.verdict is Verdict.UNKNOWN and labels.effect is None
-    assert "concept drift cannot be excluded" in labels.says and "2,000" in labels.says
+    assert (labels.verdict, labels.effect) == (Verdict.UNKNOWN, None)
+    assert "concept drift cannot be excluded" in labels.says
+    assert "2,000" in labels.says
     assert "performance.accuracy" not in found
 
 
@@ -167,6 +170,7 @@ def test_metrics_are_those_of_scikit_learn(findings):
 
 
 def profiles(*sides, **options):
+    """Both sides as profiles of one plan."""
     from undertow.loop import Loop
 
     loop = Loop.of(**options)

@@ -50,7 +50,7 @@ def test_codes_in_one_file_and_text_in_the_next_are_text(tmp_path):
 
 
 def test_wide_rows_come_in_small_batches(tmp_path):
-    """A batch holds about four megabytes, so that 2,000 columns do not fill the memory."""
+    """A batch holds about two megabytes, so that 2,000 columns do not fill the memory."""
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({f"c{i}": pa.array([0.5] * 3000) for i in range(2000)}), path)
     dataset = open_dataset(path)

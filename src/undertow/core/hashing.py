@@ -7,6 +7,7 @@ every stored profile, so a change is a new profile format.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def mix(keys: Hashes) -> Hashes:
     return out
 
 
+@lru_cache(maxsize=16_384)
 def hash_text(text: str) -> int:
     """Return the hash of one string, equal to what `hash_strings` gives for it.
 

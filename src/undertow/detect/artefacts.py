@@ -25,15 +25,15 @@ from undertow.summaries.categories import Categories
 from undertow.summaries.sample import RowSample
 
 STEPS = {
-    "broken lines": "Compare the version of the document parser: lines are joined or cut in other places.",
-    "bad encoding": "Find where text is decoded: UTF-8 was read as another encoding, or bytes were lost.",
+    "broken lines": "Compare the version of the document parser: lines break in other places.",
+    "bad encoding": "Find where bytes become text: UTF-8 was read as another encoding.",
     "HTML": "Find where tags and entities were removed before: that step is gone or came too late.",
-    "markup": "Find where markup was removed before, or tell the model to answer without it.",
-    "page furniture": "Compare the version of the document parser: page headers are part of the text.",
+    "markup": "Find where markup was removed before: that step is gone.",
+    "page furniture": "Compare the version of the document parser: page headers are in the text.",
     "control characters": "Strip control characters where texts come in, and find who sends them.",
-    "cut off": "Look for a limit on length on the way (a column, a form, a prompt): texts end in mid-word.",
+    "cut off": "Look for a limit on length on the way: a column, a form, a prompt.",
     "JSON": "Find where a field was taken out of JSON before: the whole object arrives.",
-    "decomposed accents": "Normalise to NFC where texts come in: the same word has other bytes now.",
+    "decomposed accents": "Normalise to NFC where texts come in: the same word has other bytes.",
 }
 
 
@@ -109,7 +109,9 @@ def carrying(counts: Categories) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return held
 
 
-def _examples(history: History, column: Column, mark: str, most: int = 3) -> tuple[dict[str, str], ...]:
+def _examples(
+    history: History, column: Column, mark: str, most: int = 3
+) -> tuple[dict[str, str], ...]:
     sample = history.now.get(RowSample, *EVERY)
     lens = history.now.lenses.get(column.name)
     if sample is None or lens is None or column.name not in sample.kept.column_names:

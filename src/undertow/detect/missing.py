@@ -83,9 +83,7 @@ class Missing:
                 "missing", "present", (before.missing, now.missing), (before.rows, now.rows)
             ),
             examples=sampled.examples(history.now, column.name, missing) if is_ > was else (),
-            next=(f'see which rows: undertow check ... --where "{quoted(column.name)} IS NULL"',)
-            if now.null and is_ > was
-            else (),
+            next=_steps(column.name, now) if is_ > was else (),
         )
         return _as_fact(found, column, before, now)
 
@@ -179,6 +177,18 @@ def _says(name: str, before: Presence, now: Presence) -> str:
     ]
     plain = now.missing == now.null
     return head if plain else f"{head} ({', '.join(ways)})"
+
+
+def _steps(name: str, now: Presence) -> tuple[str, ...]:
+    """Return how to see the rows that miss a value in the commonest way there is now."""
+    way = max(WAYS, key=lambda each: int(getattr(now, each)))
+    which = {
+        "null": f"{quoted(name)} IS NULL",
+        "nan": f"isnan({quoted(name)})",
+        "unreadable": f"TRY_CAST({quoted(name)} AS DOUBLE) IS NULL",
+        "blank": f"trim({quoted(name)}) = ''",
+    }[way]
+    return (f'see only these rows: undertow check ... --current-where "{which}"',)
 
 
 def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:

@@ -105,7 +105,7 @@ class Performance:
         sides = tables(before, now)
         plain = sides[0].collapsed(), sides[1].collapsed()
         drawn = sides[0].drawn(), sides[1].drawn()
-        few = plain[0].drawn(), plain[1].drawn()
+        few = plain[0].smoothed().drawn(), plain[1].smoothed().drawn()
         scored = bool((sides[0].bins >= 0).any())
         found = _measured([m for m in every if m.scored], sides, drawn) if scored else {}
         found |= _measured([m for m in every if not m.scored], plain, few)

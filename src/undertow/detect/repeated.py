@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -128,46 +128,46 @@ def _candidates(history: History, column: Column) -> tuple[_Counts, _Counts]:
     totals = np.array([[side[2]] for side in sides])
     alone = (rows_of > 0.999 * totals) & (totals > 1)
     picked = outstanding(rows_of.sum(axis=0)) | alone.any(axis=0)
-    counted, known = _counted(history, column, values[picked])
-    picked &= ~known(values)
+    counted, cells = _counted(history, column, values, rows_of[1], picked)
+    before = history.reference.get(Histogram, column.name)
+    if before is not None:
+        picked &= ~np.isin(np.searchsorted(before.edges, values, side="left"), cells)
     counts = np.rint(rows_of[:, picked]).astype(np.int64)
     rows = round(float(totals[0, 0])), round(float(totals[1, 0]))
     return counted, (values[picked], counts[0], counts[1], rows)
 
 
 def _counted(
-    history: History, column: Column, picked: Floats
-) -> tuple[_Counts, Callable[[Floats], NDArray[np.bool_]]]:
-    """Return the values that are counted in every row, and a function that tells which those are.
+    history: History, column: Column, values: Floats, worth: Floats, picked: NDArray[np.bool_]
+) -> tuple[_Counts, NDArray[np.intp]]:
+    """Return the values that are counted in every row, and the cells that are spoken for.
 
-    They are the picked ones that have a cell of their own, and what fills a cell far beyond its
-    neighbours: the commonest number sampled in it, or its upper edge.
+    They are the picked ones that have a cell of their own, and those that fill another cell far
+    beyond its neighbours, though few distinct values fall in it: the commonest that was sampled.
     """
     before = history.reference.get(Histogram, column.name)
     now = history.now.get(Histogram, column.name)
     nothing = np.empty(0, np.int64)
     if before is None or now is None or not len(before.edges):
-        return (np.empty(0), nothing, nothing, (0, 0)), lambda values: np.zeros(len(values), bool)
+        return (np.empty(0), nothing, nothing, (0, 0)), np.empty(0, np.intp)
     both = before.tally + now.tally
     held = np.flatnonzero(both)
     full = held[outstanding(both[held])]
-    atoms = np.flatnonzero(before.atoms)
-    sample = sampled.kept(history.now)
-    if sampled.whole(sample):
+    cell = np.searchsorted(before.edges, values, side="left")
+    if not sampled.whole(sampled.kept(history.now)) and len(values):
+        distinct = np.bincount(cell, minlength=len(both)) / len(values)
+        crowded = before.atoms | (OUTSTANDING * distinct <= both / max(int(both.sum()), 1))
+        full = full[crowded[full] & (full > 0) & (full < len(before.edges))]
+    else:
         full = full[before.atoms[full]]
-    full = full[(full > 0) & (full < len(before.edges))]
-    spots = np.union1d(full, atoms[np.isin(before.edges[atoms], picked)])
-    names = before.edges[spots].copy()
-    seen, worth, _ = sampled.tallied(sample, column.name)
-    cell = np.searchsorted(before.edges, seen, side="left")
+    atoms = np.flatnonzero(before.atoms)
+    spots = np.union1d(full, atoms[np.isin(before.edges[atoms], values[picked])])
+    names = before.edges[np.minimum(spots, len(before.edges) - 1)].copy()
     for at in np.flatnonzero(~before.atoms[spots]):
         inside = np.flatnonzero(cell == spots[at])
-        names[at] = seen[inside[worth[inside].argmax()]] if len(inside) else names[at]
+        names[at] = values[inside[worth[inside].argmax()]] if len(inside) else names[at]
     rows = before.rows, now.rows
-    cells = np.union1d(spots, atoms)
-    return (names, before.tally[spots], now.tally[spots], rows), lambda values: np.isin(
-        np.searchsorted(before.edges, values, side="left"), cells
-    )
+    return (names, before.tally[spots], now.tally[spots], rows), np.union1d(spots, atoms)
 
 
 def outstanding(counts: Counts | Floats) -> NDArray[np.bool_]:

@@ -126,7 +126,7 @@ class Scale:
             examples=sampled.examples(history.now, column.name, (values < low) | (values > high)),
             causes=(f"a change of unit in some rows: {fit.unit.cause}",),
             next=(f"find the source that writes {column.name!r} above {short(float(high))}",)
-            if new[outside].max() > high
+            if np.median(new[outside]) > high
             else (f"find the source that writes {column.name!r} below {short(float(low))}",),
         )
 

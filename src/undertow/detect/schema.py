@@ -201,35 +201,36 @@ def _types(history: History) -> Iterator[Finding]:
 def _milder(history: History, name: str, was: str, is_: str) -> tuple[Verdict, str]:
     """Return the verdict on two types, and what the values themselves say of it."""
     sides = {was: history.reference, is_: history.now}
-    sizes = {kind: sampled.numbers(sampled.kept(side), name) for kind, side in sides.items()}
+    values = {kind: sampled.numbers(sampled.kept(side), name) for kind, side in sides.items()}
     if {was, is_} <= _NUMBERS:
-        parts = {
-            kind: size[np.isfinite(size) & (size != np.rint(size))] for kind, size in sizes.items()
-        }
-        if "whole number" not in sides or not any(len(part) for part in parts.values()):
-            return Verdict.STEADY, _gaps(sizes["number" if "number" in sides else is_])
-        if len(parts[is_]):
-            return Verdict.CHANGED, f": there are fractions now, such as {short(parts[is_][0])}"
-        return Verdict.CHANGED, f": fractions such as {short(parts[was][0])} are gone"
+        return _numbers(values, was, is_)
     if {was, is_} == _DAYS:
-        times = sizes["time without zone"]
+        times = values["time without zone"]
         if not (times[np.isfinite(times)] % _DAY).any():
             return Verdict.STEADY, ": every time is midnight, the days compare equal"
     if was in _NUMBERS and is_ == "text":
         cells = sampled.texts(sampled.kept(history.now), name)
-        odd = np.asarray(cells.is_valid()) & np.isnan(sizes[is_])
-        if odd.any():
-            return (
-                Verdict.CHANGED,
-                f", and {percent(odd.mean())} of rows no longer read as a number",
-            )
-        return Verdict.CHANGED, ", though every value still reads as a number"
+        odd = np.asarray(cells.is_valid()) & np.isnan(values[is_])
+        told = f"and {percent(odd.mean())} of rows no longer read as a number"
+        return Verdict.CHANGED, f", {told if odd.any() else 'though every value reads as a number'}"
     return Verdict.CHANGED, ""
 
 
-def _gaps(values: Floats) -> str:
-    missing = "" if np.isfinite(values).all() else " (pandas stores whole numbers so beside a gap)"
-    return f": the values compare equal{missing}"
+def _numbers(values: dict[str, Floats], was: str, is_: str) -> tuple[Verdict, str]:
+    """Tell whether whole numbers are still whole; other kinds of number compare equal."""
+    parts = {
+        kind: each[np.isfinite(each) & (each != np.rint(each))] for kind, each in values.items()
+    }
+    if "whole number" in parts and len(parts[is_]):
+        return Verdict.CHANGED, f": there are fractions now, such as {short(parts[is_][0])}"
+    if "whole number" in parts and len(parts[was]):
+        return Verdict.CHANGED, f": fractions such as {short(parts[was][0])} are gone"
+    gaps = (
+        ""
+        if np.isfinite(np.concatenate(list(values.values()))).all()
+        else (" (pandas stores whole numbers so beside a gap)")
+    )
+    return Verdict.STEADY, f": the values compare equal{gaps}"
 
 
 def _fact(

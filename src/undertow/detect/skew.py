@@ -202,7 +202,7 @@ def _next(found: Shared, tolerance: float, sides: Sides) -> tuple[str, ...]:
 def _examples(
     history: History, contents: Contents, columns: tuple[str, ...], found: Shared
 ) -> tuple[dict[str, str], ...]:
-    """Return a few leaked rows as the sample of either side holds them, the same ones every time."""
+    """Return a few leaked rows as the sample of either side holds them, always the same ones."""
     for side in (history.now, history.reference):
         table, hashes = _hashed(side, contents, columns)
         if table is None or not len(found.keys):

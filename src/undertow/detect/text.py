@@ -19,7 +19,8 @@ from undertow.stats import describe
 from undertow.stats.counts import Counts
 from undertow.stats.holders import largest_change, rows_that_tell
 from undertow.stats.rows import needs_rows
-from undertow.stats.variation import RESOLVED, pooled, total_variation
+from undertow.stats.variation import total_variation
+from undertow.stats.vocabulary import Vocabulary, vocabulary
 from undertow.summaries.words import Words as Tables
 
 LISTED = 8
@@ -29,11 +30,12 @@ CHARTED = (14, 8)
 
 @dataclass(frozen=True)
 class Words:
-    """Total variation of the words: the share of the words that a reader meets which are others now.
+    """Total variation of the words: the share of the words a reader meets which are others now.
 
     One word is drawn of each text, by the hash of the text, so that the rows compared are as
-    independent as the texts are (words of one text come together). Taking every word as a row of
-    its own would alarm without a change.
+    independent as the texts are (words of one text come together). The common words are compared
+    one by one, the rare ones by how rare they are (`stats.vocabulary`), so the figure is a floor:
+    words exchanged for equally rare ones are not in it; `NewWords` and `WordShare` see those.
     """
 
     name: ClassVar[str] = "drift.words"
@@ -56,7 +58,9 @@ class Words:
         check = f"{family(column)}.words"
         tolerance = history.tolerance(check, "total_variation", column.name, self.tolerance)
         drawn = category.Compared(sides.before.drawn, sides.now.drawn)
-        effect = total_variation(drawn.reference, drawn.current, tolerance=tolerance)
+        cells = vocabulary(drawn.reference, drawn.current, tolerance=tolerance)
+        effect = total_variation(cells.reference, cells.current, tolerance=tolerance)
+        effect = replace(effect, biased_low=True)  # a floor never says "steady" by itself
         if not effect.defined:
             says = f"{drawn.rows.reference:,} and {drawn.rows.current:,} texts"
             return Finding(check, column.name, says, effect, drawn.rows, column=column.name)
@@ -65,12 +69,12 @@ class Words:
         return Finding(
             check,
             column.name,
-            _says(effect, sides.moved),
+            _says(effect, sides.moved, cells),
             effect,
             drawn.rows,
             column=column.name,
-            needs_rows=_needs(effect, drawn.reference + drawn.current),
-            evidence=_evidence(drawn, sides, pairs),
+            needs_rows=_needs(effect, cells.reference + cells.current),
+            evidence=_evidence(cells, sides, pairs),
             shape=_shape(sides, pairs),
             examples=sides.samples.examples(grown) if grown else (),
             next=_steps(column, grown) if grown else (),
@@ -79,7 +83,7 @@ class Words:
 
 @dataclass(frozen=True)
 class NewWords:
-    """The word the reference never had that most texts hold now, as Cohen's h of the share of texts.
+    """The word the reference never had that most texts hold now, as Cohen's h of their share.
 
     The evidence counts every word that could have been picked. h 0.2 is 0 to 1% of the texts.
     """
@@ -158,12 +162,12 @@ def _one(
     }
     others = [m.word for m in sides.moved if m.note == "new" and m.word != word][:3]
     more = f" (also new: {', '.join(repr(other) for other in others)})" if new and others else ""
-    note = sides.note(spot)
+    called = f" ({sides.note(spot)})" if sides.note(spot) else ""
     return replace(
         finding,
         subject=f"{column.name}={word}",
         value=word,
-        says=f"{word!r}{f' ({note})' if note else ''} {percent(before)} → {percent(now)} of texts{more}",
+        says=f"{word!r}{called} {percent(before)} → {percent(now)} of texts{more}",
         evidence=evidence,
         shape=_shape(sides, pairs),
         examples=sides.samples.examples(word) if now > before else (),
@@ -171,19 +175,20 @@ def _one(
     )
 
 
-def _says(effect: Effect, moved: Sequence[Moved]) -> str:
-    span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
+def _says(effect: Effect, moved: Sequence[Moved], cells: Vocabulary) -> str:
     told = [
         f"{each.word!r}{f' ({each.note})' if each.note else ''} "
         f"{percent(each.reference)} → {percent(each.current)} of texts"
         for each in moved[:2]
     ]
-    tail = ", ".join(told) if told else "spread over many words"
-    return f"{percent(effect.value)} of the words changed ({span}): {tail}"
+    if not told or abs(cells.once[1] - cells.once[0]) > effect.value / 2:
+        before, now = (percent(round(share, 3)) for share in cells.once)
+        told = [*told[:1], f"words met only once {before} → {now} of all"]
+    return ", ".join(told)
 
 
 def _steps(column: Column, word: str) -> tuple[str, ...]:
-    read = f"Read the texts that hold {word!r}: what do they ask for that the reference did not have?"
+    read = f"Read the texts that hold {word!r}: what do they ask for that is not in the reference?"
     if not column.name.isidentifier() or " " in word:
         return (read,)
     quoted = word.replace("'", "''")
@@ -203,35 +208,29 @@ def _share_needs(effect: Effect, shares: Any) -> int | None:
     return rows_that_tell(shares, effect.tolerance)
 
 
-def _evidence(drawn: category.Compared, sides: Compared, pairs: Compared) -> dict[str, Any]:
-    ours, theirs = _resolved(drawn.reference, drawn.current)
-    other = pooled(drawn.reference, drawn.current)
+def _evidence(cells: Vocabulary, sides: Compared, pairs: Compared) -> dict[str, Any]:
     before, now = sides.before, sides.now
-    found = describe.divergences(ours, theirs)
+    found = describe.divergences(cells.reference, cells.current)
     return {
         "js": found["js"],
+        "psi": found["psi"],
         "chi_square": found["chi_square"],
         "chi_square_p": found["chi_square_p"],
         "degrees_of_freedom": found["degrees_of_freedom"],
-        "words_a_text": describe.pair(before.tokens / max(before.rows, 1), now.tokens / max(now.rows, 1)),
+        "words_a_text": describe.pair(
+            before.tokens / max(before.rows, 1), now.tokens / max(now.rows, 1)
+        ),
         "distinct_words": describe.pair(before.words.distinct, now.words.distinct),
         "type_token_ratio": describe.pair(
             before.words.distinct / max(before.tokens, 1), now.words.distinct / max(now.tokens, 1)
         ),
         "words_changed": int(np.count_nonzero(sides.real)),
         **_new_and_gone(sides, pairs),
-        "resolved": other.resolved,
-        "pooled": other.categories,
-        "pooled_share": describe.pair(other.share_reference, other.share_current),
+        "common_words": len(cells.common),
+        "common_words_share": describe.pair(*cells.covered),
+        "met_once_share": describe.pair(*cells.once),
         "counted_in_groups": sides.grouped,
     }
-
-
-def _resolved(ours: Counts, theirs: Counts) -> tuple[Counts, Counts]:
-    """Return the words the data can resolve, and all others as one."""
-    both, rows, other_rows = ours + theirs, int(ours.sum()), int(theirs.sum())
-    alone = both * (min(rows, other_rows) / (rows + other_rows)) >= RESOLVED
-    return np.append(ours[alone], ours[~alone].sum()), np.append(theirs[alone], theirs[~alone].sum())
 
 
 def _new_and_gone(sides: Compared, pairs: Compared) -> dict[str, Any]:
@@ -239,7 +238,7 @@ def _new_and_gone(sides: Compared, pairs: Compared) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for what, side in (("words", sides), ("pairs", pairs)):
         for note, called in (("new", "new"), ("gone", "vanished")):
-            held = [each for each in side.moved if each.note == note]
+            held = [each for each in _telling(side, sides) if each.note == note]
             held.sort(key=lambda each: (-max(each.reference, each.current), each.word))
             out[f"{called}_{what}"] = {
                 each.word: round(max(each.reference, each.current), 6) for each in held[:LISTED]
@@ -247,8 +246,21 @@ def _new_and_gone(sides: Compared, pairs: Compared) -> dict[str, Any]:
     return out
 
 
+def _telling(side: Compared, sides: Compared) -> list[Moved]:
+    """Return what moved; of pairs, only those that say more than that one of their words moved."""
+    if not side.pairs:
+        return list(side.moved)
+    moves = {each.word: each.current - each.reference for each in sides.moved}
+    told = []
+    for each in side.moved:
+        most = max((abs(moves.get(word, 0.0)) for word in each.word.split(" ")), default=0.0)
+        if abs(each.current - each.reference) > most / 2:
+            told.append(each)
+    return told
+
+
 def _shape(sides: Compared, pairs: Compared) -> dict[str, Any] | None:
     """Return what a word shift chart draws: only words whose change is real."""
     rows = [each.row() for each in sides.moved[: CHARTED[0]]]
-    rows += [each.row() for each in pairs.moved[: CHARTED[1]]]
+    rows += [each.row() for each in _telling(pairs, sides)[: CHARTED[1]]]
     return {"form": "words", "rows": rows} if rows else None

@@ -222,14 +222,14 @@ def _repeats(sample: RowSample, least: int) -> _Repeats:
 
 
 def _estimated(sample: RowSample, share: float, rows: float) -> _Repeats:
-    """Return the share by the sampled rows, or by the spacing of their hashes where that is more.
+    """Return the share by the sampled rows, or by the spacing of their hashes where they disagree.
 
-    A single row that occurred a million times is hardly ever among those sampled, but leaves so few
-    distinct rows that the hashes lie far apart.
+    A single row that occurred a million times is hardly ever among those sampled (or weighs far too
+    much), but leaves so few distinct rows that the hashes lie far apart.
     """
     error = (1 - share) / math.sqrt(sample.k - 2)
     spaced = 1 - sample.distinct / max(sample.rows, 1)
-    if spaced - share <= 4 * error:
+    if abs(spaced - share) <= 4 * error:
         return _Repeats(share, max(round(rows), 1))
     error = (1 - spaced) / math.sqrt(sample.k - 2)
     return _Repeats(spaced, max(round(spaced * (1 - spaced) / error**2), 1))

@@ -2,9 +2,9 @@
 
 The same checks that compare the current set with the reference compare each block with the rows
 outside it, never with rows that contain it. The tolerance is a prediction limit of those effects:
-what the next block like these exceeds once in 500. It is never below the declared tolerance, which
-says what matters; the wobble says what is usual, and a change that is usual or does not matter is
-none. Where blocks are not worth eight independent ones, or half of all rows may move, nothing can
+what the next block like these exceeds about once in 500. It is never below the declared tolerance:
+that says what matters, the wobble what is usual, and a change that is either small or usual is none.
+Where blocks are not worth eight independent ones, or half of all rows may move, nothing can
 be taught: the finding is unknown and says why, unless every tolerance gives the same verdict.
 
 A block's company is all other rows. A column that follows the hour, the weekday or the season is
@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 from undertow.core.check import Check, History
 from undertow.core.finding import Finding, size
 from undertow.core.profile import Profile
-from undertow.core.verdict import CHANGED_P, EFFECT_MAXIMUM, Effect, Verdict, decide
+from undertow.core.verdict import EFFECT_MAXIMUM, Effect, Verdict, decide
 from undertow.stats.calendar import LEAST, RETURNS, Layout, lasting, limit, worth
 from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
 
 ROWS = 30
 """Rows a block must have: fewer show noise, not wobble."""
+CHANCE = 0.0002
+"""Tail of the normal whose limit half-normal effects exceed once in 500: magnitudes are skewed."""
 BETTER = 0.8
 """A narrower company is used only where its tolerance is smaller by this factor."""
 _ALL, _ALIGNED, _SEASON = "all other rows", "blocks at the same hour and weekday", "the same season"
@@ -145,8 +147,8 @@ class Taught:
         layout, taught = self.layout, [each for each in self.lessons.values() if not each.reason]
         blocks = max(each.blocks for each in self.lessons.values())
         told = (
-            f"tolerances learned for {len(taught)} of {len(self.lessons)} comparisons from {blocks} "
-            f"blocks of {self._length} ({layout.label(0)} to {layout.label(-1)}), each "
+            f"tolerances learned for {len(taught)} of {len(self.lessons)} comparisons from "
+            f"{blocks} blocks of {self._length} ({layout.label(0)} to {layout.label(-1)}), each "
             f"against reference rows outside it; never below the declared tolerance"
         )
         named = ", ".join(sorted(self.company))
@@ -167,7 +169,7 @@ def teach(
     held = [spot for spot, block in enumerate(blocks) if block.rows >= ROWS]
     if len(held) < LEAST:
         most = sorted(block.rows for block in blocks)[-LEAST]
-        why = f"blocks of {long} are too small: {LEAST} of at least {ROWS} rows needed, one has {most}"
+        why = f"blocks of {long} are too small: {LEAST} of {ROWS} rows needed, one has {most}"
         return Taught(layout, nothing=why)
     names = {each.origin or each.name for each in rest.all_columns}
     lessons, company = dict(_lessons(_All(layout, blocks, rest, held), names, checks)), {}
@@ -217,8 +219,8 @@ class _All:
         long = lasting(self.layout.length, dated=self.layout.dated)
         span = lasting(self.layout.span, dated=self.layout.dated)
         return count, (
-            f"{self.layout.short or f'{span} cannot teach a trend'}: blocks of {long} near each other "
-            f"are alike and distant ones are not, so {len(self.held)} are worth {count:.0f}"
+            f"{self.layout.short or f'{span} cannot teach a trend'}: blocks of {long} near each "
+            f"other are alike and distant ones are not, so {len(self.held)} are worth {count:.0f}"
         )
 
 
@@ -229,7 +231,7 @@ class _Aligned(_All):
     word: str = _ALIGNED
 
     def company(self) -> list[tuple[int, Profile]]:
-        """Return the blocks together, then each one's others; nothing where blocks fill the time."""
+        """Return the blocks together, then each one's others; nothing where they fill the time."""
         if self.layout.step < 2 * self.layout.length:
             return []
         return [(-1, _sum(self.blocks)), *_each(self.blocks, self.held)]
@@ -275,7 +277,7 @@ def _lessons(
             continue
         count, why = against.taught(subject[1], effects)
         worst = max(found, key=lambda spot: (found[spot], -spot))
-        learned = math.nan if why else limit(effects, CHANGED_P, count)
+        learned = math.nan if why else limit(effects, CHANCE, count)
         label = against.layout.label(worst)
         yield subject, Lesson(learned, len(effects), count, label, found[worst], against.word, why)
 
@@ -300,7 +302,7 @@ def _settled(effect: Effect, most: float, comparisons: int) -> bool:
 
 
 def _apart(blocks: Sequence[Profile], column: str) -> NDArray[np.float64] | None:
-    """Return how far the blocks' values of a column lie from each other, or None if none is kept."""
+    """Return how far the blocks' values of a column lie apart, or None where none are kept."""
     rows: list[NDArray[np.float64]] = []
     numeric = blocks[0].get(Histogram, column) is not None
     for block in blocks:

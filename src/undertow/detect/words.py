@@ -1,4 +1,4 @@
-"""What the word tables of two sides say together: which words moved, what they are called, who holds them."""
+"""What the word tables of two sides say together: which words moved, and who holds them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from undertow.core.check import History
 from undertow.core.profile import EVERY, Profile
 from undertow.core.schema import Column
 from undertow.core.values import Values
-from undertow.stats.holders import Counts, Flags, Holders, significant
+from undertow.stats.counts import Counts
+from undertow.stats.holders import Flags, Holders, significant
 from undertow.summaries.sample import RowSample
 from undertow.summaries.tokens import Texts, texts
 from undertow.summaries.words import GROUPS, Table, Words, group_of, pair_hash
@@ -126,7 +127,9 @@ class Compared:
         p, q = some.ours / total, some.theirs / other
         middle = np.maximum((p + q) / 2, 1e-300)
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = np.where(p > 0, p * np.log(p / middle), 0) + np.where(q > 0, q * np.log(q / middle), 0)
+            parts = np.where(p > 0, p * np.log(p / middle), 0) + np.where(
+                q > 0, q * np.log(q / middle), 0
+            )
         share = parts / max(float(parts.sum()), 1e-300)
         spots = np.flatnonzero(self.real)
         spots = spots[np.argsort(-share[spots], kind="stable")[:200]]
@@ -196,8 +199,9 @@ class Samples:
         phrase = wanted.tokens.hashes[wanted.tokens.codes].tolist()
         out: list[dict[str, str]] = []
         for some in self.now:
-            for row in some.tokens.holding(*phrase)[: most - len(out)].tolist():
-                out.append({self.column.name: shortened(str(some.array[row].as_py()), word)})
+            rows = some.tokens.holding(*phrase)[: most - len(out)].tolist()
+            cells = (str(some.array[row].as_py()) for row in rows)
+            out.extend({self.column.name: shortened(cell, word)} for cell in cells)
         return tuple(out)
 
 
@@ -216,7 +220,7 @@ def shortened(text: str, around: str = "", most: int = SHOWN) -> str:
     """
     if len(text) <= most:
         return text
-    found = re.search(re.escape(around.split(" ")[0]), text, re.IGNORECASE) if around else None
+    found = re.search(re.escape(around.partition(" ")[0]), text, re.IGNORECASE) if around else None
     start = max(0, (found.start() if found else 0) - most // 2)
     start = min(start, len(text) - most)
     shown = text[start : start + most]

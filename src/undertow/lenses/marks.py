@@ -1,4 +1,4 @@
-"""What a parser, an export or a wrong encoding leaves behind in a text, one mark a kind of damage."""
+"""What a parser, an export or a wrong encoding leaves in a text, one mark a kind of damage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ LIMITS = (140, 160, 255, 256, 280, 500, 512, 1000, 1024, 2000, 2048, 4000, 4095,
 
 _BROKEN = r"\p{Ll}-\r?\n\s*\p{Ll}|[\p{Ll},]\s?\r?\n\p{Ll}"
 _MOJIBAKE = "\ufffd|Ã[\u0080-¿ -¿]|Â[\u00a0-¿]|â€|ï»¿|ðŸ|Ð[\u0080-¿]Ñ|Ñ[\u0080-¿]Ð"
-_HTML = r"</?[A-Za-z][A-Za-z0-9]*(\s[^<>]*)?/?>|<!--|&(#[0-9]{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+_HTML = (
+    r"</?[A-Za-z][A-Za-z0-9]*(\s[^<>]*)?/?>|<!--"
+    r"|&(#[0-9]{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+)
 _MARKUP = (
     r"(?m)^#{1,6} \S|^```|\*\*\S[^*\n]*\*\*|\[[^\]\n]+\]\([^)\s]+\)|^={2,5} ?\S.*={2,5}\s*$"
     r"|\\(begin|end|textbf|section|frac)\{|^\s*\|.*\|.*\|\s*$"
@@ -35,7 +38,7 @@ _PAGE = (
     r"(?mi)^\s*(page|seite|p\.)\s*\d+(\s*(of|/|von)\s*\d+)?\s*$|^\s*-\s?\d+\s?-\s*$"
     r"|^\s*\d+\s?/\s?\d+\s*$|\f"
 )
-_FINAL = r"[.!?…。！？:;)\]}\"'»”’>]\s*$"
+_FINAL = "[.!?\u2026\u3002\uff01\uff1f:;)\\]}\"'\u00bb\u201d\u2019>]\\s*$"
 _LINE = 8
 """Characters from which a line that returns within one text counts as a page's header."""
 
@@ -47,12 +50,12 @@ _BYTES[[n for n in (*range(32), 127) if n not in (9, 10, 12, 13)]] = _ODD
 
 
 def marks(some: Texts, characters: Ints, limits: frozenset[int]) -> pa.Array:
-    """Return the marks of each text joined by " + ", "clean" where there are none.
+    r"""Return the marks of each text joined by " + ", "clean" where there are none.
 
     >>> from undertow.core.schema import Column, Kind
     >>> from undertow.core.values import Values
     >>> from undertow.summaries.tokens import texts
-    >>> cells = pa.array(["all well.", "a con-\\nnection <b>lost</b>", "CafÃ© au lait"])
+    >>> cells = pa.array(["all well.", "a con-\nnection <b>lost</b>", "CafÃ© au lait"])
     >>> (some,) = texts(Values(Column("text", Kind.TEXT), cells))
     >>> marks(some, np.array([9, 27, 13]), frozenset()).to_pylist()
     ['clean', 'broken lines + HTML', 'bad encoding']

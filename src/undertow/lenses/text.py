@@ -44,11 +44,13 @@ class Text:
 
     @classmethod
     def fit(cls, survey: Survey, column: Column) -> Self:
-        """Return the lens that also knows the reference's own longest length, if several rows have it."""
+        """Return the lens; it knows the reference's longest length too, if several rows have it."""
         if column.name not in survey.sample.column_names:
             return cls()
         cells = Values(column, survey.sample.column(column.name))
-        length = np.concatenate([_shape(some)[0] for some in texts(cells)] or [np.empty(0, np.int64)])
+        length = np.concatenate(
+            [_shape(some)[0] for some in texts(cells)] or [np.empty(0, np.int64)]
+        )
         longest = int(length.max()) if len(length) else 0
         common = longest >= 40 and longest < LONGEST and int((length == longest).sum()) >= 3
         return cls(tuple(sorted({*LIMITS, longest}))) if common else cls()

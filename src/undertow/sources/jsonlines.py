@@ -105,9 +105,7 @@ def _expect(
 
 
 def _spool(path: Path, types: Types, mixed: set[str], spool: Spool) -> SpooledPart:
-    types = {
-        name: pa.string() if name in mixed else _settled(kind) for name, kind in types.items()
-    }
+    types = {name: pa.string() if name in mixed else _settled(kind) for name, kind in types.items()}
 
     def batches() -> Iterator[pa.RecordBatch]:
         for block in _blocks(path):

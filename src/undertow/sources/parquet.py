@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from undertow.core.dataset import BATCH_ROWS
 from undertow.sources.words import reading
 
-_BUFFER = 65_536
+_BUFFER = 16_384
 """Bytes read ahead per column: without it pyarrow holds whole column chunks (91 MB at 1M x 20)."""
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 2 << 20
 """Bytes of a batch: it stays in the cache, and 5,000 columns do not fill the memory."""
 _FEWEST_ROWS = 1024
 _DICTIONARY_BYTES = 65_536
@@ -62,8 +62,8 @@ def open_parquet(path: Path) -> ParquetPart:
     """Read the footer of a Parquet file and decide how its columns are read."""
     name = str(path)
     with reading(name, _THEN), _open(path, ()) as file:
-        footer, schema = file.metadata, file.schema_arrow.remove_metadata()
-        dictionaries, row_bytes = _plan(footer, schema)
+        schema = file.schema_arrow.remove_metadata()
+        dictionaries, row_bytes = _plan(file, schema)
     with reading(name, _THEN), _open(path, dictionaries) as file:
         schema = file.schema_arrow.remove_metadata()
     return ParquetPart(name, path, schema, dictionaries, row_bytes)
@@ -87,14 +87,21 @@ def _open(path: Path, dictionaries: Sequence[str]) -> pq.ParquetFile:
     )
 
 
-def _plan(footer: pq.FileMetaData, schema: pa.Schema) -> tuple[tuple[str, ...], dict[str, float]]:
+def _plan(file: pq.ParquetFile, schema: pa.Schema) -> tuple[tuple[str, ...], dict[str, float]]:
     """Return the string columns whose pages hold codes only, and the bytes of a row by column.
 
     A column chunk that gave up its dictionary half way holds plain strings: to read those as codes
     costs five times the CPU and a dictionary that grows without bound. The footer does not say so,
-    but then the chunk takes more bytes than codes could.
+    but then the chunk takes more bytes than codes could. Three row groups stand for all, and a row
+    of each is read first: pyarrow 26 ends the process where it is asked for a damaged footer's
+    details, but reports them as an error where it reads.
     """
-    rows = max(footer.num_rows, 1)
+    footer = file.metadata
+    last = footer.num_row_groups - 1
+    groups = sorted({0, last // 2, last}) if last >= 0 else []
+    for group in groups:
+        next(file.iter_batches(1, row_groups=[group], use_threads=False), None)
+    rows = max(sum(footer.row_group(group).num_rows for group in groups), 1)
     strings = {
         field.name
         for field in schema
@@ -102,7 +109,7 @@ def _plan(footer: pq.FileMetaData, schema: pa.Schema) -> tuple[tuple[str, ...], 
     }
     plain = set() if footer.num_rows >= footer.num_row_groups * 8192 else set(strings)
     row_bytes: dict[str, float] = dict.fromkeys(schema.names, 0.0)
-    for group in range(footer.num_row_groups):
+    for group in groups:
         for index in range(footer.num_columns):
             chunk = footer.row_group(group).column(index)
             root = chunk.path_in_schema.split(".")[0]

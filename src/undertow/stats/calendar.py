@@ -218,7 +218,7 @@ def worth(apart: NDArray[np.float64]) -> float:
 
     >>> line = np.arange(40.0)
     >>> worth(1 - np.eye(40)), round(worth(np.abs(np.subtract.outer(line, line))), 1)
-    (40.0, 2.2)
+    (40.0, 1.8)
     """
     count = len(apart)
     square = apart * apart

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from undertow.core.errors import DataError
 from undertow.core.verdict import Effect, check_tolerance
 from undertow.stats.counts import Counts, Floats, halves, paired, stream, swapped
-from undertow.stats.score import arms, unseen
+from undertow.stats.score import SEEN, arms, unseen
 
 SPLITS = 8
 NULL_MEAN = 0.8687
@@ -112,4 +112,5 @@ def cdf_gap(
     evidence = min(1.0, 2 * math.exp(-2 * plug_in**2 / noise))
     value = math.sqrt(max(plug_in**2 - NULL_MEAN**2 * noise, 0.0))
     high = min(max(plug_in + above, floor) + max(hidden - plug_in, 0.0), 1.0)
-    return Effect("cdf_gap", value, cross_fitted(ours, theirs), high, tolerance, evidence)
+    low = cross_fitted(ours, theirs) if evidence <= SEEN else 0.0
+    return Effect("cdf_gap", value, low, high, tolerance, evidence)

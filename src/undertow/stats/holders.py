@@ -1,7 +1,7 @@
 """Shares that overlap: of many words, which moved most in the share of texts that hold it.
 
-A text holds many words, so the shares do not add up to 1, and the words of one text come together.
-The evidence of each word is exact all the same (a text holds it or not), and Bonferroni's correction
+A text holds many words, so the shares do not add up to 1, and words of one text come together. The
+evidence of each word is exact all the same (a text holds it or not), and Bonferroni's correction
 holds whatever hangs together with what.
 """
 
@@ -112,7 +112,7 @@ def largest_change(
 def rows_that_tell(
     shares: npt.ArrayLike, tolerance: float, *, other_rows: int | None = None
 ) -> int:
-    """Return the rows a side that decide 90% of comparisons without a change, for shares that overlap.
+    """Return the rows a side that decide 90% of comparisons of overlapping shares without a change.
 
     >>> rows_that_tell([0.5, 0.01, 0.01], 0.2) < rows_that_tell([0.01] * 5000, 0.2)
     True

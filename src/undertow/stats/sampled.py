@@ -69,7 +69,7 @@ def tallied(sample: RowSample, column: str) -> tuple[Floats, Floats, float]:
     keep = np.isfinite(values)
     found, spots = np.unique(values[keep], return_inverse=True)
     weights = np.bincount(spots.ravel(), sample.multiplicity[keep], minlength=len(found))
-    rows = weights * worth(sample)
+    rows = np.asarray(weights * worth(sample), np.float64)
     return found, rows, float(rows.sum())
 
 

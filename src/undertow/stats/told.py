@@ -40,14 +40,12 @@ def telling(
             rest.append(each)
     left = columns - len(found) + len(rest)
     unsure = [each for each in rest if decide(each.effect, 1) is not Verdict.STEADY]
-    if unsure:
-        says = f"{quiet} in {left - len(unsure)} of {columns} columns, the rows are too few"
-    else:
-        says = (
-            f"{quiet} in {left} of {columns} columns"
-            if left < columns
-            else f"{quiet} in {columns} columns"
-        )
+    many = f"{columns} column{'s' if columns > 1 else ''}"
+    told = left - len(unsure)
+    says = f"{quiet} in {many}" if told == columns else f"{quiet} in {told} of {many}"
+    says += f"; too few rows to tell in {len(unsure)}" if unsure else ""
+    if not told:
+        says = f"too few rows in {many} to say: {quiet}"
     if left:
         needs = [each.needs_rows for each in unsure if each.needs_rows]
         yield Finding(

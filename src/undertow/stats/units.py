@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from undertow.stats.counts import Floats
 
@@ -42,12 +43,12 @@ FACTORS: dict[float, tuple[str, str]] = {
     57.29578: ("radians to degrees", "degrees to radians"),
 }
 POINTS = (0.1, 0.25, 0.5, 0.75, 0.9)
-NEAR = 0.25
-"""A candidate whose quantiles lie further off than this share of the spread is not looked at."""
 LEAST_ROWS = 30
 LEAST_VALUES = 5
 LEAST_GAP = 0.2
 """Distributions closer than this are no change of unit."""
+CURVED_GAP = 0.5
+"""The same for logarithms, which bend one honest distribution into another."""
 LARGE = 60
 """Honest growth hardly ever hits a factor this large by chance."""
 SLACK = {True: 0.1, False: 0.02}
@@ -59,13 +60,19 @@ Convert = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Unit:
-    """A change of unit: what it looks like, how to say it, how to undo it, and the conversion."""
+    """A change of unit: what it looks like, how to say it, how to undo it, and the conversion.
+
+    `rounds` says that whole numbers may well have been rounded to whole numbers again; a unit is
+    not looked at where the distributions are closer than its `least_gap`.
+    """
 
     cause: str
     says: str
     undo: str
     convert: Convert
     factor: float = 0.0
+    rounds: bool = False
+    least_gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -96,20 +103,20 @@ def likeliest(
         return None
     noise = math.sqrt(1 / old_rows.sum() + 1 / new_rows.sum())
     goal = at_points(new, new_rows)
-    spread = float(goal[-1] - goal[0]) or float(np.ptp(new))
     fits: list[Fit] = []
     for unit in candidates(old, old_rows):
         with np.errstate(all="ignore"):
             converted = unit.convert(old)
         if not np.isfinite(converted).all():
             continue
-        if np.abs(at_points(converted, old_rows) - goal).max() > NEAR * spread:
+        if not goal[0] <= at_points(converted, old_rows)[len(POINTS) // 2] <= goal[-1]:
             continue
         left = largest_gap(converted, old_rows, new, new_rows)
         large = max(unit.factor, 1 / unit.factor) >= LARGE if unit.factor else False
-        close = left <= min(1.36 * noise + SLACK[large], gap / 2)
-        if close and _precise(unit, old, old_rows, new, new_rows):
-            fits.append(Fit(unit, left, converted))
+        fit = Fit(unit, left, converted)
+        close = left <= min(1.36 * noise + SLACK[large], gap / 2) and gap >= unit.least_gap
+        if close and _precise(fit, old, old_rows, new, new_rows):
+            fits.append(fit)
     if not fits:
         return None
     best = min(fit.residual for fit in fits)
@@ -125,19 +132,21 @@ def candidates(old: Floats, rows: Floats) -> Iterator[Unit]:
         yield Unit(down, f"{said} smaller", f"multiply by {size}", _line(1 / factor), 1 / factor)
     yield Unit("the sign turned", "of the other sign", "multiply by -1", _line(-1))
     for cause, says, undo, slope, offset in _LINES:
-        yield Unit(cause, says, undo, _line(slope, offset))
+        yield Unit(cause, says, undo, _line(slope, offset), rounds=True)
     if old.min() >= 1 and old.max() <= 10 and (old == np.rint(old)).all():
         if old.max() <= 5:
             stars = "ratings of 1 to 5 on a scale of 1 to 10"
-            yield Unit(stars, "about doubled", "divide by 2", _line(2), 2)
+            yield Unit(stars, "about doubled", "divide by 2", _line(2), 2, rounds=True)
         stars = "ratings of 1 to 10 on a scale of 1 to 5"
-        yield Unit(stars, "about halved", "multiply by 2", _halved)
+        yield Unit(stars, "about halved", "multiply by 2", _halved, rounds=True)
     for log, power, name in _LOGS:
         if old.min() > (-1 if log is np.log1p else 0):
-            yield Unit(f"{name} is taken now", f"{name} of what they were", f"undo {name}", log)
+            cause, says = f"{name} is taken now", f"{name} of what it was"
+            yield Unit(cause, says, f"undo {name}", log, least_gap=CURVED_GAP)
         if old.max() < 300:
             cause = f"{name} is no longer taken"
-            yield Unit(cause, f"values whose {name} was there before", f"take {name}", power)
+            says = f"what {name} was taken of before"
+            yield Unit(cause, says, f"take {name}", power, least_gap=CURVED_GAP)
     mean = float((old * rows).sum() / rows.sum())
     std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
     if std > 0:
@@ -171,23 +180,27 @@ def _halved(values: Floats) -> Floats:
     return np.ceil(values / 2)
 
 
-def _precise(unit: Unit, old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) -> bool:
-    """Tell whether a factor is hit so closely that honest growth would hardly hit it by chance."""
-    if not unit.factor:
+def _precise(fit: Fit, old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) -> bool:
+    """Tell whether a unit is hit so closely that honest growth would hardly hit it by chance."""
+    factor = fit.unit.factor
+    size = max(factor, 1 / factor) if factor else 1.0
+    if size < LARGE and not fit.unit.rounds and _whole(new).all():
+        # Counts stay whole and grow: only what makes whole numbers of them can be their unit.
+        made = old_rows[_whole(fit.converted)].sum() >= 0.9 * old_rows.sum()
+        steps = new / factor if factor > 1 and _whole(old).all() else new
+        if not made or new_rows[_whole(steps)].sum() < 0.9 * new_rows.sum():
+            return False
+    if not factor:
         return True
-    if max(unit.factor, 1 / unit.factor) < LARGE and (new == np.rint(new)).all():
-        # Counts: what was whole and is whole again moved from one lattice to another.
-        steps = new / unit.factor if unit.factor > 1 else new
-        whole = (old == np.rint(old)).all()
-        if whole and new_rows[np.abs(steps - np.rint(steps)) < 1e-6].sum() < 0.9 * new_rows.sum():
-            return False
-        if not float(unit.factor).is_integer() and whole:
-            return False
     sides = at_points(old, old_rows), at_points(new, new_rows)
     sure = np.abs(sides[0]) > 0.05 * np.abs(sides[0]).max()
     ratio = float(np.median(sides[1][sure] / sides[0][sure]))
-    size = max(unit.factor, 1 / unit.factor)
-    return abs(ratio / unit.factor - 1) <= (0.1 if size >= 5 else 0.02)
+    most = 1.0 if size >= LARGE else 0.1 if size >= 5 else 0.02
+    return abs(ratio / factor - 1) <= most
+
+
+def _whole(values: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(values - np.rint(values)) < 1e-6)
 
 
 def at_points(values: Floats, rows: Floats) -> Floats:
@@ -205,9 +218,10 @@ def largest_gap(old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) ->
     0.5
     """
     both = np.concatenate([old, new])
-    width = float(np.ptp(both)) or 1.0
-    steps = np.rint((both - both.min()) / (1e-7 * width)).astype(np.int64)
-    found, spots = np.unique(steps, return_inverse=True)
+    digits, powers = np.frexp(both)
+    rounded = np.ldexp(np.rint(digits * 2.0**26), powers - 26)
+    rounded[np.abs(both) < 1e-9 * np.median(np.abs(both))] = 0.0
+    found, spots = np.unique(rounded, return_inverse=True)
     spots = spots.ravel()
     ours = np.bincount(spots[: len(old)], old_rows, minlength=len(found)).cumsum() / old_rows.sum()
     theirs = (

@@ -65,13 +65,13 @@ class Errors:
             return cls()
         said_numbers = Values(said, survey.sample.column(said.name)).floats
         numbers = Values(true, survey.sample.column(true.name)).floats
-        both = np.isfinite(said_numbers) & np.isfinite(numbers)
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = said_numbers - numbers
+        both = np.isfinite(error)
         if not both.any() or not _numeric(survey, said) or not _numeric(survey, true):
             return cls()
         if _probability(said_numbers[both], numbers[both]):
             return cls()
-        with np.errstate(over="ignore"):
-            error = said_numbers - numbers
         derived = {"error": pa.array(error), "absolute": pa.array(np.abs(error))}
         wide = replace(survey, sample=survey.sample.select([true.name])).along(derived)
         made = [Moments.fit(wide, Column(name, Kind.NUMBER)) for name in (*derived, true.name)]
@@ -218,9 +218,10 @@ def _probability(said: Floats, labels: Floats) -> bool:
 def _edges(sizes: Floats, labels: Floats) -> tuple[float, ...]:
     """Return edges on both sides of zero: equal shares of the sizes, then ever wider ones."""
     ordered = np.sort(sizes)
-    top = float(ordered[-1]) or float(np.ptp(labels)) or float(abs(labels[0])) or 1.0
+    top = float(ordered[-1]) or float(abs(labels[0])) or 1.0
     cuts = quantiles(ordered, np.ones(len(ordered), np.int64), ERRORS)
-    beyond = top * _GROWTH ** np.arange(int(np.log(_REACH) / np.log(_GROWTH)) + 1)
+    with np.errstate(over="ignore"):
+        beyond = top * _GROWTH ** np.arange(int(np.log(_REACH) / np.log(_GROWTH)) + 1)
     size = np.unique(np.concatenate([cuts[cuts > 0], beyond[np.isfinite(beyond)]]))
     return tuple(np.concatenate([-size[::-1], [0.0], size]).tolist())
 

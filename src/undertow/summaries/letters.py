@@ -1,4 +1,4 @@
-"""What each Unicode character is to a reader of text: part of a word, a word of its own, a mark, ...
+"""What each Unicode character is to a reader of text: part of a word, a word by itself, a mark.
 
 Tables are built once from `unicodedata`, and only when text that is not ASCII turns up.
 """
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD, MARK, ALONE, UPPER, LETTER, HIDDEN, CONTROL = (np.uint8(1 << n) for n in range(7))
-"""Flags: in a word; combining; a word by itself (no spaces in its script, emoji); upper case; letter;
-invisible inside a word (joiners, variation selectors, soft hyphens); never meant to be in a text."""
+"""Flags: in a word; combining; a word by itself (its script has no spaces, or emoji); upper case;
+letter; invisible inside a word (joiners, selectors, soft hyphens); never meant to be in a text."""
 
 SCRIPTS = (
     "none", "latin", "greek", "cyrillic", "armenian", "hebrew", "arabic", "devanagari", "bengali",
@@ -52,11 +52,21 @@ _RANGES: dict[str, tuple[tuple[int, int], ...]] = {
     ),
 }  # fmt: skip
 _UNSPACED = ("thai", "lao", "tibetan", "myanmar", "khmer", "kana", "han")
-_HIDDEN = (0xAD, 0x34F, 0x200C, 0x200D, 0x2060, 0xFEFF, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+_HIDDEN = (
+    0xAD,
+    0x34F,
+    0x200C,
+    0x200D,
+    0x2060,
+    0xFEFF,
+    *range(0xFE00, 0xFE10),
+    *range(0xE0100, 0xE01F0),
+)
 _CONTROL = (
     *(n for n in range(0x20) if n not in (0x09, 0x0A, 0x0D)),
     *(n for n in range(0x7F, 0xA0) if n != 0x85),
-    0xAD, 0x200B, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF, *range(0xFFF9, 0xFFFC),
+    0xAD, 0x200B, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF,
+    *range(0xFFF9, 0xFFFC),
 )  # fmt: skip
 _PLANES = 0x20000
 _LAST = 0x110000

@@ -27,6 +27,7 @@ SHOWN = 200
 """Characters of a class that are kept for people to read."""
 OTHER, SAME, NONE = (np.uint64(2**64 - n) for n in (1, 2, 3))
 """Stand for a class beyond the cap, for that class again as the prediction, for no prediction."""
+_DENSE = 65_536
 UNSCORED = -1
 """The bin of a row whose score is missing."""
 
@@ -122,12 +123,11 @@ class Outcomes:
         numbers = np.full(rows, np.nan) if sure is None else found[sure].floats
         if said is not None:
             prediction, more = _classes(found[said], self.fold)
-            names |= more
         else:
             prediction, more = self._decided(numbers)
-            names |= more
-        has = label != hashing.NULL
-        both = has & (prediction != hashing.NULL)
+        names = _joined(names, more)
+        has = label.known
+        both = has & prediction.known
         outside = 0
         if self.scores.probability:
             with np.errstate(invalid="ignore"):
@@ -140,52 +140,55 @@ class Outcomes:
             unlabelled=int(rows - has.sum()),
             unpredicted=int(has.sum() - both.sum()),
             outside=outside,
-            cells=self._counted(prediction[both], label[both], numbers[both]),
+            cells=self._counted(prediction.where(both), label.where(both), numbers[both]),
             **_named(names),
         )
         return self + batch
 
-    def _decided(self, numbers: Floats) -> tuple[Hashes, dict[int, str]]:
+    def _decided(self, numbers: Floats) -> tuple[_Coded, dict[int, str]]:
         """Return the prediction that a score stands for, where no column holds predictions."""
         scores = self.scores
-        if scores.meaning == NOTHING:
-            return np.full(len(numbers), hashing.NULL), {}
-        if scores.threshold is None:
-            return np.where(np.isfinite(numbers), NONE, hashing.NULL), {}
         pair = hashing.hash_strings(pa.array([scores.negative, scores.positive]))
-        out = pair[(numbers >= scores.threshold).astype(np.intp)]
-        out[~np.isfinite(numbers)] = hashing.NULL
-        named = zip(pair.tolist(), (scores.negative, scores.positive), strict=True)
-        return out, {key: name for key, name in named if name}
+        table = np.append(pair, [NONE, hashing.NULL])
+        codes = np.full(len(numbers), 2)
+        names: dict[int, str] = {}
+        if scores.threshold is not None:
+            codes = (numbers >= scores.threshold).astype(np.int64)
+            named = zip(pair.tolist(), (scores.negative, scores.positive), strict=True)
+            names = {key: name for key, name in named if name}
+        nothing = scores.meaning == NOTHING
+        return _Coded(table, np.where(np.isfinite(numbers) & (not nothing), codes, 3)), names
 
-    def _counted(self, prediction: Hashes, label: Hashes, numbers: Floats) -> Cells:
+    def _counted(self, prediction: _Coded, label: _Coded, numbers: Floats) -> Cells:
         if self.scores.meaning == NOTHING:
-            bins = np.full(len(label), UNSCORED)
+            bins = np.full(len(numbers), UNSCORED)
         else:
             bins = self.scores.bins(numbers)
-        first, at_first = np.unique(prediction, return_inverse=True)
-        second, at_second = np.unique(label, return_inverse=True)
-        wide = len(self.scores.edges) + 2
-        keys = (at_first * len(second) + at_second) * wide + bins + 1
-        spots, where = np.unique(keys, return_inverse=True)
+        second, wide = len(label.table), len(self.scores.edges) + 2
+        keys = (prediction.codes * second + label.codes) * wide + bins + 1
+        size = len(prediction.table) * second * wide
+        if size <= _DENSE:
+            where, spots = keys, np.arange(size)
+        else:
+            spots, where = np.unique(keys, return_inverse=True)
         rows = np.bincount(where, minlength=len(spots))
         sums = [np.zeros(len(spots), np.int64)] * 2
         if self.scores.probability:
             known = np.nan_to_num(numbers)
             sums = [_total(where, each, len(spots)) for each in (known, known * known)]
+        held = np.flatnonzero(rows)
+        spots = spots[held]
         return Cells.of(
-            first[spots // wide // len(second)] if len(spots) else first,
-            second[spots // wide % len(second)] if len(spots) else second,
+            prediction.table[spots // wide // second],
+            label.table[spots // wide % second],
             spots % wide - 1,
-            rows,
-            *sums,
+            *(each[held] for each in (rows, *sums)),
         )
 
     def __add__(self, other: Self) -> Self:
         """Return the table of both; beyond the cap the classes of lowest hash stay."""
-        names = dict(zip(self.keys.tolist(), self.classes, strict=True))
-        for key, name in zip(other.keys.tolist(), other.classes, strict=True):
-            names[key] = min(name, names.get(key, name))
+        sides = (dict(zip(s.keys.tolist(), s.classes, strict=True)) for s in (self, other))
+        names = _joined(*sides)
         return replace(
             self,
             rows=self.rows + other.rows,
@@ -288,20 +291,39 @@ def _sampled(survey: Survey, column: Column | None) -> Values | None:
     return Values(column, survey.sample.column(column.name))
 
 
-def _classes(values: Values, fold: bool) -> tuple[Hashes, dict[int, str]]:
-    """Return the hash of each row's class, and what the classes are called."""
+@dataclass(frozen=True)
+class _Coded:
+    """One class a row, as a code into a table of hashes whose last entry stands for missing."""
+
+    table: Hashes
+    codes: NDArray[np.int64]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        return self.codes < len(self.table) - 1
+
+    def where(self, keep: NDArray[np.bool_]) -> _Coded:
+        return _Coded(self.table, self.codes[keep])
+
+
+def _classes(values: Values, fold: bool) -> tuple[_Coded, dict[int, str]]:
+    """Return each row's class, and what the classes are called."""
     encoded = values.encoded
     words = encoded.dictionary.cast(pa.string())
     hashes = hashing.hash_strings(canonical(words, fold))
-    codes = encoded.indices
-    rows = np.append(hashes, hashing.NULL)[np.asarray(codes.fill_null(len(hashes)))]
-    used = np.zeros(len(hashes) + 1, np.bool_)
-    used[np.asarray(codes.fill_null(len(hashes)))] = True
+    codes = encoded.indices.cast(pa.int64()).fill_null(len(hashes))
+    rows = np.asarray(codes)
+    used = np.bincount(rows, minlength=len(hashes) + 1) > 0
     names: dict[int, str] = {}
     for key, name, seen in zip(hashes.tolist(), words.to_pylist(), used.tolist(), strict=False):
         if seen and name is not None:
             names[key] = min(name[:SHOWN], names.get(key, name[:SHOWN]))
-    return rows, names
+    return _Coded(np.append(hashes, hashing.NULL), rows), names
+
+
+def _joined(one: dict[int, str], other: dict[int, str]) -> dict[int, str]:
+    """Return the names of both; of two names of one class the first in order, as "1" of "true"."""
+    return one | {key: min(name, one.get(key, name)) for key, name in other.items()}
 
 
 def _named(names: dict[int, str]) -> dict[str, Any]:

@@ -59,7 +59,9 @@ class Points:
         data, starts = bytes_of(texts)
         text = data.tobytes().decode("utf-8")
         heads = np.append(0, np.cumsum((data & 0xC0) != 0x80))
-        return cls(np.frombuffer(text.encode("utf-32-le"), np.uint32), heads[starts].astype(np.int64))
+        return cls(
+            np.frombuffer(text.encode("utf-32-le"), np.uint32), heads[starts].astype(np.int64)
+        )
 
     @cached_property
     def flags(self) -> NDArray[np.uint8]:
@@ -229,7 +231,11 @@ def bytes_of(array: pa.Array) -> tuple[NDArray[np.uint8], Ints]:
         return np.empty(0, np.uint8), np.zeros(len(array) + 1, np.int64)
     starts = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
     first, last = int(starts[0]), int(starts[-1])
-    held = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8, last - first, first)
+    held = (
+        np.empty(0, np.uint8)
+        if data is None
+        else np.frombuffer(data, np.uint8, last - first, first)
+    )
     return held, starts - first
 
 
@@ -241,15 +247,15 @@ def strings_of(data: NDArray[np.uint8], starts: Ints) -> pa.Array:
 
 def per_row(which: NDArray[np.bool_], starts: Ints) -> Ints:
     """Return how many of each row's elements are true; row i starts at `starts[i]`."""
-    if not len(which):
-        return np.zeros(len(starts) - 1, np.int64)
-    kinds = np.int32 if len(which) < 2**31 else np.int64
-    sums = np.add.reduceat(which, np.minimum(starts[:-1], len(which) - 1), dtype=kinds)
-    return np.where(np.diff(starts) > 0, sums, 0).astype(np.int64)
+    counts = np.zeros(len(starts) - 1, np.int64)
+    filled = np.diff(starts) > 0
+    if filled.any():
+        counts[filled] = np.add.reduceat(which, starts[:-1][filled], dtype=np.int32)
+    return counts
 
 
 def _spaced(some: Points) -> pa.Array:
-    """Return the rows with every character that is in no word as a space, and lone ones set apart."""
+    """Return the rows with a space for every character in no word, and lone ones set apart."""
     points, flags = some.points.copy(), some.flags
     quote = (points == 0x27) | (points == 0x2019)
     if quote.any():
@@ -279,7 +285,7 @@ def _spaced(some: Points) -> pa.Array:
 
 
 def _normal(words: pa.Array, codes: Ints) -> tuple[pa.Array, Ints]:
-    """Return the words case-folded, composed, and long numbers made one; equal words get one code."""
+    """Return the words case-folded and composed, long numbers as one; equal words, one code."""
     plain = np.asarray(pc.string_is_ascii(words))
     long = np.asarray(pc.match_substring_regex(words, "^[0-9]{5,}$"))
     odd = np.flatnonzero(~plain | long)

@@ -126,7 +126,9 @@ class Table:
         """Tell whether the settings and the counts are the same."""
         if not isinstance(other, Table) or (self.cap, self.named) != (other.cap, other.named):
             return False
-        same = np.array_equal(self.hashes, other.hashes) and np.array_equal(self.counts, other.counts)
+        same = np.array_equal(self.hashes, other.hashes) and np.array_equal(
+            self.counts, other.counts
+        )
         return same and np.array_equal(self.grouped(), other.grouped())
 
     __hash__ = None  # type: ignore[assignment]  # holds arrays
@@ -276,7 +278,7 @@ def _word_table(tokens: Tokens, cap: int) -> Table:
     order = np.argsort(tokens.hashes)
     names = pc.utf8_slice_codeunits(tokens.words.take(pa.array(order)), 0, SHOWN).cast(pa.string())
     hashes, counts = tokens.hashes[order], counts[order].astype(np.int64)
-    whole = Table(cap, True, hashes, counts, names)
+    whole = Table(cap, hashes=hashes, counts=counts, names=names)
     return whole if len(hashes) <= cap else _cut(whole)
 
 
@@ -290,7 +292,7 @@ def _pair_table(tokens: Tokens, cap: int) -> Table:
     keys = np.sort(_distinct((rows[1:][together] << _PAIR_BITS) | pairs) & _PAIR_MASK)
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
     counts = np.diff(np.append(first, len(keys)))
-    found = Table(cap, False, keys[first] << np.uint64(64) - _PAIR_BITS, counts)
+    found = Table(cap, named=False, hashes=keys[first] << np.uint64(64) - _PAIR_BITS, counts=counts)
     return found if len(first) <= cap else _cut(found)
 
 
@@ -303,7 +305,7 @@ def _cut(table: Table) -> Table:
 def _distinct(keys: Hashes) -> Hashes:
     """Return the different keys, ascending."""
     keys = np.sort(keys)
-    return keys[np.append(True, keys[1:] != keys[:-1])]
+    return np.asarray(keys[np.append(True, keys[1:] != keys[:-1])])
 
 
 def _drawn(part: Texts, values: Values) -> pa.Array:
