@@ -120,38 +120,36 @@ def nannyml() -> Compare:
     """The univariate calculator, with its defaults and as its tutorial sets it up.
 
     It alerts on chunks (ten by default): `most` where more than half of a column's chunks alert,
-    `any` where one does.
+    `any` where one does. The default, Jensen-Shannon, is also one of the tutorial's methods, and
+    each method alerts by itself: so one run of the tutorial's answers for both.
     """
     import nannyml as nml
     import pandas as pd
 
-    ways: dict[str, dict[str, list[str]]] = {
-        "default": {},
-        "tutorial": {
-            "continuous_methods": ["kolmogorov_smirnov", "jensen_shannon"],
-            "categorical_methods": ["chi2", "jensen_shannon"],
-        },
+    only = "jensen_shannon"
+    ways = {"default": (only,), "tutorial": (only, "kolmogorov_smirnov", "chi2")}
+    options: dict[str, list[str]] = {
+        "continuous_methods": ["kolmogorov_smirnov", only],
+        "categorical_methods": ["chi2", only],
     }
     if os.environ.get("PEERS_COST"):
-        del ways["tutorial"]
+        options = {}
 
     def compare(reference: str, current: str) -> Answer:
         a, b = pd.read_parquet(reference), pd.read_parquet(current)
+        calculator = nml.UnivariateDriftCalculator(column_names=list(a.columns), **options)
+        calculator.fit(a)
+        results = calculator.calculate(b).filter(period="analysis").to_df()
         flags: dict[str, list[str]] = {}
-        text = ""
-        for way, options in ways.items():
-            calculator = nml.UnivariateDriftCalculator(column_names=list(a.columns), **options)
-            calculator.fit(a)
-            results = calculator.calculate(b).filter(period="analysis").to_df()
-            text = results.to_json()
+        for way, methods in ways.items():
             shares: dict[str, float] = defaultdict(float)
             for column, method, part in results.columns:
-                if part == "alert":
+                if part == "alert" and method in methods:
                     share = float(results[column, method, part].mean())
                     shares[column] = max(shares[column], share)
             flags[f"{way}, most"] = [c for c, share in shares.items() if share > 0.5]
             flags[f"{way}, any"] = [c for c, share in shares.items() if share > 0]
-        return flags, text
+        return flags, results.to_json()
 
     return compare
 

@@ -42,11 +42,9 @@ class Writer:
         self.topics = np.stack([fixed.permutation(VOCABULARY) for _ in range(TOPICS)])
         ranks = np.arange(1, VOCABULARY + 1) ** -1.05
         self.cut = np.cumsum(ranks / ranks.sum())
-        self.canned = self._fresh(40, np.random.default_rng(8), 0.0)
+        self.canned = self._fresh(40, np.random.default_rng(8))
 
-    def _fresh(
-        self, n: int, random: np.random.Generator, other: float, prefix: str = "zz"
-    ) -> list[str]:
+    def _fresh(self, n: int, random: np.random.Generator) -> list[str]:
         sizes = np.clip(random.lognormal(2.4, 0.6, n), 1, 200).astype(int)
         total = int(sizes.sum())
         rank = np.minimum(np.searchsorted(self.cut, random.random(total)), VOCABULARY - 1)
@@ -58,21 +56,18 @@ class Writer:
         words = self.words[ids]
         ends = np.cumsum(sizes)
         starts = ends - sizes
-        foreign = random.random(n) < other
         out = []
-        for low, high, strange in zip(
-            starts.tolist(), ends.tolist(), foreign.tolist(), strict=True
-        ):
-            some = words[low:high]
-            text = " ".join(prefix + word for word in some) if strange else " ".join(some)
+        for low, high in zip(starts.tolist(), ends.tolist(), strict=True):
+            text = " ".join(words[low:high])
             out.append(text[:1].upper() + text[1:] + ".")
         return out
 
     def write(self, n: int, *, other: float = 0.0, launch: float = 0.0) -> pa.Table:
-        texts = self._fresh(n, self.random, other)
+        texts = self._fresh(n, self.random)
         for spot in np.flatnonzero(self.random.random(n) < 0.1):
-            if not other:
-                texts[spot] = self.canned[int(self.random.integers(40))]
+            texts[spot] = self.canned[int(self.random.integers(40))]
+        for spot in np.flatnonzero(self.random.random(n) < other):
+            texts[spot] = " ".join("Zz" + word for word in texts[spot].split(" "))
         for spot in np.flatnonzero(self.random.random(n) < launch):
             texts[spot] += " Aurora phone."
         return pa.table({"text": texts})

@@ -304,7 +304,7 @@ def skew(
     >>> import pyarrow as pa
     >>> train = pa.table({"x": [float(n) for n in range(900)]})
     >>> test = pa.table({"x": [float(n) for n in range(880, 1780)]})
-    >>> print(skew({"train": train, "test": test})["train→test: rows"].says)
+    >>> print(skew({"train": train, "test": test})["train→test: shared rows"].says)
     20 of 900 rows of test (2.2%) are also in train
     """
     return Loop.of(**options).skew(sets, where=where)

@@ -83,6 +83,23 @@ def test_no_labels_now_is_an_unknown_fact(findings):
     assert "performance.accuracy" not in found
 
 
+@pytest.mark.parametrize("empty", ["p", "y"])
+def test_an_empty_column_of_the_reference_is_named(findings, empty):
+    """A reference without any label or prediction teaches nothing, and that is said."""
+    rows = classes(200, 0)
+    spot = rows.column_names.index(empty)
+    bare = rows.set_column(spot, empty, pa.nulls(200))
+    labels = findings(bare, rows, **ROLES)["performance.labels"][0]
+    assert labels.verdict is Verdict.UNKNOWN
+    assert "no row of the reference has both 'y' and 'p'" in labels.says
+
+
+def test_exact_predictions_have_no_relative_error(findings):
+    """A mean absolute error of 0 is no unit to measure a change in: unknown, not steady."""
+    rows = pa.table({"p": [1.5, 2.5, 3.5] * 9, "y": [1.5, 2.5, 3.5] * 9})
+    assert findings(rows, rows, **ROLES)["performance.mae"][0].verdict is Verdict.UNKNOWN
+
+
 def test_a_label_column_that_is_gone_is_named(findings):
     """Where the column is not there at all, the finding says which."""
     found = findings(classes(2000, 0), classes(2000, 1).drop_columns(["y"]), **ROLES)

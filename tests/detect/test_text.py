@@ -21,6 +21,7 @@ SHARE /= SHARE.sum()
 
 
 def written(n: int, seed: int, word: str = "", share: float = 0.0) -> pa.Table:
+    """Return texts of eight Zipf words, a share of them with one word more."""
     random = np.random.default_rng(seed)
     picked = BASE[random.choice(300, (n, 8), p=SHARE)]
     extra = random.random(n) < share
@@ -112,36 +113,35 @@ def test_texts_without_rows_are_unknown(findings):
 
 def test_predictions_that_are_texts_are_outputs(findings):
     """A text column that is the prediction is checked as output."""
-    before, now = (t.rename_columns(["p"]) for t in (written(500, 1), written(500, 2, "sorry", 0.3)))
+    before, now = (
+        t.rename_columns(["p"]) for t in (written(500, 1), written(500, 2, "sorry", 0.3))
+    )
     found = findings(before, now, text="p", prediction="p")
     assert found["output.new_words"][0].value == "sorry"
 
 
 def test_words_are_found_beyond_the_cap(findings, monkeypatch):
     """With a cap far too small words are compared in groups, and the moved one is still named."""
-    monkeypatch.setattr(tables, "CAP", 40)
-    monkeypatch.setattr(tables.Words.__dataclass_fields__["words"], "default_factory", _tiny)
     before, now = written(1500, 1, "refund", 0.01), written(1500, 2, "refund", 0.10)
-    words = tables.Words(tables.Table(40), tables.Table(40, named=False))
-    fit = classmethod(lambda cls, survey, *columns: words)
-    monkeypatch.setattr(tables.Words, "fit", fit)
+    tiny = tables.Words(tables.Table(40), tables.Table(40, named=False))
+    monkeypatch.setattr(tables.Words, "fit", lambda *_: tiny)
     found = findings(before, now, text="text")
     assert found["drift.words"][0].evidence["counted_in_groups"]
     (grown,) = found["drift.word_share"]
     assert (grown.verdict, grown.value) == (Verdict.CHANGED, "refund")
 
 
-def _tiny() -> tables.Table:
-    return tables.Table(40)
-
-
-@pytest.mark.parametrize("hostile", ["\x00" * 50, "x" * 200_000, "\u202e<script>", "'); DROP TABLE"])
+@pytest.mark.parametrize(
+    "hostile", ["\x00" * 50, "x" * 200_000, "\u202e<script>", "'); DROP TABLE"]
+)
 def test_hostile_texts_change_nothing_but_their_rows(findings, hostile):
     """Hostile cells are counted like any other, with no error and short examples."""
     now = [hostile if n % 10 == 0 else t for n, t in enumerate(written(300, 2)["text"].to_pylist())]
     found = findings(written(300, 1), pa.table({"text": now}), text="text")
-    shown = [e for each in sum(found.values(), []) for e in each.examples]
-    assert all(len(cell) < 300 for example in shown for cell in example.values() if "text" in example)
+    shown = [e for listed in found.values() for each in listed for e in each.examples]
+    assert all(
+        len(cell) < 300 for example in shown for cell in example.values() if "text" in example
+    )
 
 
 def test_the_hash_of_the_document_draws_the_same_word_for_the_same_text(findings):
@@ -157,12 +157,12 @@ def test_the_hash_of_the_document_draws_the_same_word_for_the_same_text(findings
 def test_the_picked_word_pays_for_being_picked():
     """Of thousands of words without a change, p below 1% comes up in at most about 1% of trials."""
     rows, alarms = 500, 0
-    shares = np.minimum(0.5, 3 / np.arange(1, 3001))
-    for _ in range(200):
+    shares = np.minimum(0.5, 3 / np.arange(1, 1001))
+    for _ in range(100):
         some = Holders(RANDOM.binomial(rows, shares), rows, RANDOM.binomial(rows, shares), rows)
         alarms += any(largest_change(some, new=new)[1].p_no_change < 0.01 for new in (True, False))
         assert significant(some).sum() <= 3
-    assert alarms <= 7
+    assert alarms <= 5
 
 
 def test_limits_cover_the_picked_words_change():
@@ -172,18 +172,20 @@ def test_limits_cover_the_picked_words_change():
     now = before.copy()
     now[200] = 0.08
     truth = 2 * np.arcsin(np.sqrt(now[200])) - 2 * np.arcsin(np.sqrt(before[200]))
-    for _ in range(200):
+    for _ in range(100):
         some = Holders(RANDOM.binomial(rows, before), rows, RANDOM.binomial(rows, now), rows)
         _, effect = largest_change(some)
         held += effect.low <= truth <= effect.high
-    assert held >= 184
+    assert held >= 90
 
 
 def test_two_words_are_two_comparisons():
     """Overlapping shares do not share their evidence as the two halves of one whole do."""
     one = Holders(np.array([10, 0]), 100, np.array([30, 0]), 100)
     two = Holders(np.array([10, 20]), 100, np.array([30, 21]), 100)
-    assert largest_change(two)[1].p_no_change == pytest.approx(2 * largest_change(one)[1].p_no_change)
+    assert largest_change(two)[1].p_no_change == pytest.approx(
+        2 * largest_change(one)[1].p_no_change
+    )
 
 
 def test_no_words_give_no_index():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -77,10 +78,10 @@ def test_the_same_counts_give_the_same_bits(pair: tuple[np.ndarray, np.ndarray])
 
 @quick
 @given(sides(), st.randoms(use_true_random=False))
-def test_categories_have_no_order(pair: tuple[np.ndarray, np.ndarray], random: object) -> None:
+def test_categories_have_no_order(pair: tuple[np.ndarray, np.ndarray], random: Random) -> None:
     """Total variation and the largest share keep every bit when categories are shuffled."""
     order = list(range(pair[0].size))
-    random.shuffle(order)  # type: ignore[attr-defined]
+    random.shuffle(order)
     shuffled = pair[0][order], pair[1][order]
     assert repr(total_variation(*pair)) == repr(total_variation(*shuffled))
     assert pooled(*pair) == pooled(*shuffled) or not pair[0].sum() or not pair[1].sum()
@@ -193,7 +194,7 @@ def test_rare_events_are_seen() -> None:
 
 
 def test_what_hides_in_a_thin_cell_is_in_the_upper_limit() -> None:
-    """Half the rows in one cell: nothing there if it is one value, up to half a gap if it is not."""
+    """Half the rows in a cell: one value hides nothing, a range of values up to half a gap."""
     counts = np.array([500, 500])
     assert cdf_gap(counts, counts, atoms=[True, True]).high < 0.1
     assert cdf_gap(counts, counts, atoms=[True, False]).high > 0.5

@@ -37,6 +37,7 @@ HOSTILE = [
 
 
 def derive(*texts: str | None) -> dict[str, list]:
+    """Return the derived columns of these texts, without the column's own name."""
     made = Text()(Values(COLUMN, pa.array(texts, pa.string())))
     return {name.removeprefix("q:"): array.to_pylist() for name, array in made.items()}
 
@@ -119,7 +120,9 @@ def test_marks(mark, text):
 
 def test_real_languages_are_not_damage():
     """Accents, quotes and emoji of ordinary texts carry no mark."""
-    made = derive("Ângela já não está à vista", "« Ça va ? » – oui…", "“It’s fine” 👍🏽", "Ñandú ÂÃ")
+    made = derive(
+        "Ângela já não está à vista", "« Ça va ? » \u2013 oui…", "“It\u2019s fine” 👍🏽", "Ñandú ÂÃ"
+    )
     assert made["marks"] == ["clean"] * 4
 
 
@@ -146,7 +149,9 @@ def test_bytes_that_are_no_text_are_read_all_the_same():
     assert made["q:marks"].to_pylist() == ["clean", "bad encoding", "bad encoding", None]
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=30), st.sampled_from(HOSTILE[:4])), max_size=30))
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=30), st.sampled_from(HOSTILE[:4])), max_size=30)
+)
 def test_each_row_alone(texts):
     """What is derived of a row does not depend on the rows beside it."""
     texts = [None if t is None else t.encode("utf-8", "replace").decode() for t in texts]

@@ -1,8 +1,8 @@
 """Arrow and Feather files, indexed or streamed, compressed or not."""
 
 import pyarrow as pa
-import pyarrow.feather as feather
 import pytest
+from pyarrow import feather
 
 from undertow.core.errors import DataError
 from undertow.sources import open_dataset
@@ -11,6 +11,7 @@ TABLE = pa.table({"a": range(1000), "s": [f"w{i % 3}" for i in range(1000)]})
 
 
 def rows(path, columns=None):
+    """Return the rows of a file."""
     return [row for batch in open_dataset(path).batches(columns) for row in batch.to_pylist()]
 
 
@@ -48,7 +49,9 @@ def test_two_columns_of_one_name(tmp_path):
         open_dataset(tmp_path / "a.arrow")
 
 
-@pytest.mark.parametrize("content", [b"", b"ARROW1", b"FEA1" + b"x" * 30, b"hello" * 9, b"ARROW1" * 9])
+@pytest.mark.parametrize(
+    "content", [b"", b"ARROW1", b"FEA1" + b"x" * 30, b"hello" * 9, b"ARROW1" * 9]
+)
 def test_what_is_no_arrow_file_is_refused(tmp_path, content):
     """Empty, cut, old and foreign files end in one line with the file's name."""
     path = tmp_path / "a.arrow"

@@ -19,6 +19,7 @@ def small_blocks(monkeypatch):
 
 
 def read(tmp_path, content, name="a.csv"):
+    """Return a text as a table, by way of a file."""
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     dataset = open_dataset(path)
@@ -26,6 +27,7 @@ def read(tmp_path, content, name="a.csv"):
 
 
 def refusal(tmp_path, content, name="a.csv"):
+    """Return the one line that refuses a text."""
     with pytest.raises(DataError) as caught:
         read(tmp_path, content, name)
     assert "\n" not in str(caught.value)
@@ -49,7 +51,7 @@ def test_a_decimal_comma_is_understood_where_it_is_free(tmp_path):
 
 
 def test_bom_line_ends_blank_lines_and_quotes(tmp_path):
-    """A byte order mark, Windows and old Mac line ends, blank lines, newlines and quotes in quotes."""
+    """A byte order mark, line ends of every system, blank lines, newlines and quotes in quotes."""
     assert read(tmp_path, "\ufeffa,b\n1,é\n").to_pydict() == {"a": [1], "b": ["é"]}
     assert read(tmp_path, "a,b\r\n1,2\r\n").to_pydict() == {"a": [1], "b": [2]}
     assert read(tmp_path, "a,b\r1,2\r").to_pydict() == {"a": [1], "b": [2]}

@@ -19,7 +19,9 @@ from undertow.core.errors import UsageError
 from undertow.sources import open_dataset
 
 # Text that no format takes for a missing value, a number, a time or a truth.
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8).map("t".__add__)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8).map(
+    "t".__add__
+)
 floats = st.floats(-1e9, 1e9, allow_nan=False).map(lambda x: round(x, 3) + 0.0001220703125)
 whole = st.integers(-(2**40), 2**40)
 row = st.fixed_dictionaries(
@@ -39,20 +41,26 @@ tables = st.lists(row, min_size=1, max_size=40).map(
 
 
 def collect(dataset: Dataset, columns=None) -> list[dict]:
+    """Return the rows of a dataset."""
     return [row for batch in dataset.batches(columns) for row in batch.to_pylist()]
 
 
 def write_json_lines(table: pa.Table, path: Path) -> None:
-    lines = [json.dumps({k: v for k, v in row.items() if v is not None}) for row in table.to_pylist()]
+    """Write rows as JSON lines, without the missing values."""
+    lines = [
+        json.dumps({k: v for k, v in row.items() if v is not None}) for row in table.to_pylist()
+    ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_arrow(table: pa.Table, path: Path) -> None:
+    """Write rows as an Arrow file."""
     with pa.ipc.new_file(path, table.schema) as writer:
         writer.write_table(table)
 
 
 def doors(table: pa.Table, folder: Path):
+    """Yield the same rows through every door."""
     pq.write_table(table, folder / "t.parquet")
     pacsv.write_csv(table, folder / "t.csv")
     write_json_lines(table, folder / "t.jsonl")
@@ -73,7 +81,7 @@ def doors(table: pa.Table, folder: Path):
 @settings(max_examples=25, deadline=None)
 @given(tables)
 def test_every_door_gives_the_same_rows(table):
-    """Parquet, CSV, JSON lines, Arrow, SQL, pyarrow, polars, duckdb, pandas and plain Python agree."""
+    """Files of every kind, SQL, pyarrow, polars, duckdb, pandas and plain Python agree."""
     expected = table.to_pylist()
     with tempfile.TemporaryDirectory() as folder:
         for name, door in doors(table, Path(folder)):
@@ -147,7 +155,9 @@ def test_a_name_replaces_the_source():
 @pytest.mark.parametrize("data", [5, None, object()])
 def test_anything_else_is_refused(data):
     """What is not data is refused in one line that names its type and what can be given."""
-    with pytest.raises(UsageError, match=f"cannot read rows from {type(data).__name__}; give a path"):
+    with pytest.raises(
+        UsageError, match=f"cannot read rows from {type(data).__name__}; give a path"
+    ):
         open_dataset(data)
 
 
@@ -161,7 +171,11 @@ def test_memory_rows_have_no_digest_and_files_have_a_stable_one(tmp_path):
     """The digest is of the bytes behind the rows: equal for a copy, different for other bytes."""
     table = pa.table({"a": list(range(1000))})
     assert open_dataset(table).digest() is None
-    for kind, write in (("parquet", pq.write_table), ("csv", pacsv.write_csv), ("arrow", write_arrow)):
+    for kind, write in (
+        ("parquet", pq.write_table),
+        ("csv", pacsv.write_csv),
+        ("arrow", write_arrow),
+    ):
         one, same, other = (tmp_path / f"{name}.{kind}" for name in ("one", "same", "other"))
         write(table, one)
         same.write_bytes(one.read_bytes())

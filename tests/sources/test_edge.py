@@ -46,7 +46,10 @@ def test_types_are_left_alone(kind):
         (pa.array([1.5, None], pa.float16()), pa.float32()),
         (pa.RunEndEncodedArray.from_arrays([1, 2], ["v", None]), pa.string()),
         (pa.array(["p", None], pa.string_view()).dictionary_encode(), None),
-        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16))), None),
+        (
+            pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16))),
+            None,
+        ),
     ],
     ids=lambda value: str(getattr(value, "type", "")),
 )

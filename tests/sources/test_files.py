@@ -16,15 +16,18 @@ from undertow.sources.words import explain
 
 
 def rows(data, **options):
+    """Return the rows of some data."""
     return [row for batch in open_dataset(data, **options).batches() for row in batch.to_pylist()]
 
 
 def write(path: Path, **columns) -> None:
+    """Write a Parquet file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns), path)
 
 
 def refusal(data) -> str:
+    """Return the one line that refuses some data."""
     with pytest.raises(UndertowError) as caught:
         rows(data)
     assert "\n" not in str(caught.value)
@@ -97,7 +100,7 @@ def test_mixed_kinds_are_refused_and_a_pattern_resolves_them(tmp_path):
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path):
-    """Missing files and folders, empty folders, foreign files, remote paths: what, and what next."""
+    """Missing files and folders, empty folders, foreign files, remote paths: what and what next."""
     write(tmp_path / "train.parquet", a=[1])
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes").mkdir()
@@ -138,7 +141,9 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch, kind):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert refusal(path) == f"{path}: permission denied; let this user read it, or copy it elsewhere"
+    assert (
+        refusal(path) == f"{path}: permission denied; let this user read it, or copy it elsewhere"
+    )
 
 
 def test_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):

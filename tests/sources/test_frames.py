@@ -1,8 +1,8 @@
 """Frames in memory, plain Python and streams that can be read only once."""
 
 import gc
-import os
 import tempfile
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -17,6 +17,7 @@ from undertow.sources.spool import Spool
 
 
 def rows(data, **options):
+    """Return the rows of some data."""
     return [row for batch in open_dataset(data, **options).batches() for row in batch.to_pylist()]
 
 
@@ -122,15 +123,11 @@ def test_zero_rows_of_every_frame():
 
 
 def left_behind(folder):
+    """Return the files and the handles left in a folder."""
     gc.collect()
-    open_files = [os.readlink(f"/proc/self/fd/{fd}") for fd in _fds()]
-    return list(os.listdir(folder)), [each for each in open_files if str(folder) in each]
-
-
-def _fds():
-    for fd in os.listdir("/proc/self/fd"):
-        if os.path.exists(f"/proc/self/fd/{fd}") or os.path.islink(f"/proc/self/fd/{fd}"):
-            yield fd
+    handles = Path("/proc/self/fd").iterdir()
+    links = [str(each.readlink()) for each in handles if each.is_symlink()]
+    return list(folder.iterdir()), [each for each in links if str(folder) in each]
 
 
 @pytest.mark.parametrize("failure", [None, KeyboardInterrupt, RuntimeError])
@@ -149,7 +146,7 @@ def test_a_spool_leaves_nothing_behind(tmp_path, monkeypatch, failure):
         dataset = open_dataset(reader)
         iterator = dataset.batches()
         next(iterator)
-        assert os.listdir(tmp_path) == []
+        assert list(tmp_path.iterdir()) == []
         del dataset, iterator
     else:
         with pytest.raises((UndertowError, failure)):
@@ -172,7 +169,7 @@ def test_a_full_disk_is_said_in_one_line(monkeypatch):
             pass
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_options: Full())
-    with pytest.raises(DataError, match="no space left for temporary data.*TMPDIR"):
+    with pytest.raises(DataError, match=r"no space left for temporary data.*TMPDIR"):
         open_dataset(pa.table({"a": [1]}).to_reader())
 
 

@@ -19,6 +19,7 @@ def small_blocks(monkeypatch):
 
 
 def read(tmp_path, content, name="a.jsonl"):
+    """Return a text as a table, by way of a file."""
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     dataset = open_dataset(path)

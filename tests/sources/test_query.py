@@ -12,6 +12,7 @@ from undertow.sources.query import is_sql
 
 
 def rows(data, columns=None, **options):
+    """Return the rows of some data."""
     batches = open_dataset(data, **options).batches(columns)
     return [row for batch in batches for row in batch.to_pylist()]
 

@@ -23,6 +23,7 @@ TABLE = pa.table(
 
 
 def kept(condition, data=TABLE):
+    """Return the rows that a condition keeps, by `a.b`."""
     batches = open_dataset(data, where=condition).batches(["a.b"])
     return [value for batch in batches for value in batch.column(0).to_pylist()]
 
@@ -65,7 +66,7 @@ def test_types_pass_untouched():
         ("", "is empty"),
         ("  ", "is empty"),
         ("agee > 1", "no column 'agee'; did you mean 'age'"),
-        ("a.b > 1", 'no column \'a\'; write "a.b"'),
+        ("a.b > 1", "no column 'a'; write \"a.b\""),
         ("age >", "syntax error"),
         ("age > 1; DROP TABLE rows", "syntax error"),
         ("age > 1); SELECT (1", "more than one condition"),

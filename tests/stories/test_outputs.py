@@ -68,7 +68,7 @@ def test_car_loans_without_labels_are_never_fine(loans):
 
 
 def test_car_loans_are_steady_before_the_shift(loans):
-    """The first half of the reference against its second half: nothing changed, nothing to watch."""
+    """The first half of the reference against its second half: nothing changed or to watch."""
     rows = loans[0]
     found = compare(rows.iloc[:25_000], rows.iloc[25_000:], label="repaid", **ROLES)
     bad = {Verdict.CHANGED, Verdict.WATCH}

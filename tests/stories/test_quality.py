@@ -128,7 +128,7 @@ def test_a_planted_failure_is_found_where_it_was_planted(
 
 
 def test_nothing_is_lost_of_strange_tables() -> None:
-    """Only nulls, only NaN, one row, one value, infinities, bytes, lists: findings, no exception."""
+    """Only nulls, NaN, one row, one value, infinities, bytes, lists: findings, no exception."""
     strange = {
         "nulls": pa.array([None] * 40),
         "nan": pa.array([float("nan")] * 40),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +15,28 @@ from undertow.core.verdict import Verdict
 from undertow.loop import Loop
 
 DATA = Path(os.environ.get("UNDERTOW_DATA", "../shared/data"))
-ENGLISH = (
-    "the parcel was late and nobody told me|I love this app, it works very well for me|"
-    "please help with my account, the password is not right|the price is good but the order is wrong|"
-    "thank you for the quick reply to my question|my card was charged twice for this order|"
-    "it is not what I have ordered and I want a refund|where is my order, it was due on Monday|"
-    "the new version is slow and it stops all the time|can you send the bill to my other address"
-).split("|")
-GERMAN = (
-    "das Paket ist zu spät und ich habe nichts gehört|die App ist sehr gut und ich mag sie|"
-    "bitte helfen Sie mir mit dem Konto, es ist nicht richtig|wo ist die Bestellung, ich warte noch"
-).split("|")
+ENGLISH = [
+    "the parcel was late and nobody told me",
+    "I love this app, it works very well for me",
+    "please help with my account, the password is not right",
+    "the price is good but the order is wrong",
+    "thank you for the quick reply to my question",
+    "my card was charged twice for this order",
+    "it is not what I have ordered and I want a refund",
+    "where is my order, it was due on Monday",
+    "the new version is slow and it stops all the time",
+    "can you send the bill to my other address",
+]
+GERMAN = [
+    "das Paket ist zu spät und ich habe nichts gehört",
+    "die App ist sehr gut und ich mag sie",
+    "bitte helfen Sie mir mit dem Konto, es ist nicht richtig",
+    "wo ist die Bestellung, ich warte noch",
+]
 
 
 def feedback(n: int, seed: int) -> list[str]:
-    """Return customer feedback: two sentences, words left out and doubled, capital and full stop."""
+    """Return customer feedback: some sentences with words left out."""
     random = np.random.default_rng(seed)
     texts = []
     for _ in range(n):
@@ -42,22 +48,25 @@ def feedback(n: int, seed: int) -> list[str]:
 
 
 def some(texts: list[str], share: float, seed: int, change) -> list[str]:
+    """Return the texts, a share of them changed."""
     random = np.random.default_rng(seed)
     return [change(text) if random.random() < share else text for text in texts]
 
 
 def report(before: list[str], now: list[str]):
+    """Return the whole report on two lists of texts."""
     sides = (pa.table({"text": texts}) for texts in (before, now))
     return Loop.of(text="text").check(*sides)
 
 
 def changed(found) -> set[tuple[str, str]]:
+    """Return the check and subject of everything that changed."""
     return {(each.check, each.subject) for each in found.having(Verdict.CHANGED)}
 
 
 def test_a_product_launch_brings_new_words():
     """5% of the feedback speaks of a product nobody had heard of."""
-    now = some(feedback(1500, 2), 0.05, 3, lambda text: text + " My Aurora X2 again.")
+    now = some(feedback(1500, 2), 0.05, 3, lambda text: text + " Aurora X2.")
     found = report(feedback(1500, 1), now)
     assert ("drift.new_words", "text=aurora") in changed(found)
     launched = found["text=aurora"]
@@ -67,7 +76,12 @@ def test_a_product_launch_brings_new_words():
 
 def test_a_new_parser_breaks_lines():
     """A parser that hyphenates at line ends in a fifth of the texts is found as such."""
-    now = some(feedback(1000, 2), 0.2, 3, lambda t: t.replace(" order", " or-\nder").replace(" is ", " is\n"))
+    now = some(
+        feedback(1000, 2),
+        0.2,
+        3,
+        lambda t: t.replace(" order", " or-\nder").replace(" is ", " is\n"),
+    )
     assert ("drift.artefacts", "text=broken lines") in changed(report(feedback(1000, 1), now))
 
 
@@ -83,7 +97,8 @@ def test_a_tenth_of_the_traffic_changes_its_language():
 def test_texts_are_suddenly_lower_case():
     """A pipeline that lower-cases moves the share of capitals, and no word."""
     found = report(feedback(1000, 1), [text.lower() for text in feedback(1000, 2)])
-    assert changed(found) == {("drift.number", "text:capitals")}
+    assert ("drift.number", "text:capitals") in changed(found)
+    assert all(subject == "text:capitals" for _, subject in changed(found))
 
 
 def test_entities_are_no_longer_decoded():
@@ -94,8 +109,10 @@ def test_entities_are_no_longer_decoded():
 
 def test_texts_are_cut_off():
     """A column that holds 140 characters cuts the longer texts."""
-    before = [" ".join([a, b, c]) for a, b, c in zip(*(feedback(800, s) for s in (1, 2, 3)), strict=True)]
-    now = [" ".join([a, b, c]) for a, b, c in zip(*(feedback(800, s) for s in (4, 5, 6)), strict=True)]
+    before, now = (
+        [f"{a} {b} {c}" for a, b, c in zip(*(feedback(800, s) for s in seeds), strict=True)]
+        for seeds in ((1, 2, 3), (4, 5, 6))
+    )
     found = changed(report(before, [text[:140] for text in now]))
     assert ("drift.artefacts", "text=cut off") in found
     assert ("drift.number", "text:characters") in found
@@ -111,6 +128,7 @@ def test_clean_feedback_is_silent(n):
 
 
 def real(name: str, columns: list[str]) -> pa.Table:
+    """Return columns of a real data set, or skip the test with a line."""
     path = DATA / f"{name}.parquet"
     if not path.exists():
         pytest.skip(f"{path} is not here; set UNDERTOW_DATA to the folder with the real data")
@@ -118,6 +136,7 @@ def real(name: str, columns: list[str]) -> pa.Table:
 
 
 def halves(table: pa.Table, seed: int) -> tuple[pa.Table, pa.Table]:
+    """Return two random halves of the rows."""
     order = np.random.default_rng(seed).permutation(table.num_rows)
     cut = table.num_rows // 2
     return table.take(pa.array(order[:cut])), table.take(pa.array(order[cut:]))
@@ -125,13 +144,16 @@ def halves(table: pa.Table, seed: int) -> tuple[pa.Table, pa.Table]:
 
 @pytest.mark.real
 def test_reviews_get_shorter():
-    """Pantry reviews of 2016 are shorter than those of 2014, and their words moved."""
+    """Reviews of 2016 are shorter than those of 2014: 9% of them, which the default tolerates."""
     reviews = real("amazon_pantry_reviews", ["date", "text"])
     year = pc.year(reviews["date"])
     before, now = (reviews.filter(pc.equal(year, y)).select(["text"]) for y in (2014, 2016))
     found = Loop.of(text="text").check(before, now)
-    words = next(f for f in found if f.subject == "text:words")
-    assert words.verdict in {Verdict.CHANGED, Verdict.WATCH}
+    words = next(f for f in found if (f.check, f.subject) == ("drift.number", "text:words"))
+    assert words.verdict is Verdict.STEADY
+    found = Loop.of(text="text", tolerance={"text:words": 0.05}).check(before, now)
+    words = next(f for f in found if (f.check, f.subject) == ("drift.number", "text:words"))
+    assert words.verdict is Verdict.CHANGED
     assert words.evidence["median"]["current"] < words.evidence["median"]["reference"]
 
 
@@ -178,7 +200,3 @@ def test_a_random_half_is_like_the_other(name, column):
         found = Loop.of(text=column).check(*halves(table, seed))
         loud = [f for f in found if f.verdict in {Verdict.CHANGED, Verdict.WATCH}]
         assert [(f.check, f.subject, f.says) for f in loud] == []
-
-
-if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "-q"]))

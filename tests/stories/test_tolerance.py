@@ -1,4 +1,4 @@
-"""Tolerances learned from the past: how often the same process is called changed, and real seasons."""
+"""Tolerances learned from the past: the same process is not called changed, and real seasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from undertow.stats.calendar import DAY
 
 
 def test_held_out_blocks_of_the_same_process_are_not_changed():
-    """Of 100 columns whose weekly level wanders, fixed tolerances fail many and learned ones none."""
+    """Of 100 columns whose level wanders, fixed tolerances fail many and learned ones none."""
     random = np.random.default_rng(11)
     weeks, rows, columns = 31, 300, 20
     fixed = learned = 0
@@ -43,7 +43,7 @@ def months(real, first: str, last: str) -> pa.Table:
 
 @pytest.mark.real
 def test_two_real_years_cannot_teach_their_season(real):
-    """Two years of bicycles say unknown and why for the weather's season, and steady for the rest."""
+    """Two years of bicycles say unknown and why for the season, and steady for the rest."""
     before, now = months(real, "2011-01", "2012-12"), months(real, "2012-12", "2013-01")
     report = check(before, now, time="dteday", id="instant", tolerance="auto")
     for column in ("temp", "atemp", "season"):

@@ -171,10 +171,5 @@ def to_text(array: pa.Array) -> pa.Array:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Tell whether an Arrow type holds strings or bytes."""
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-    )
+    """Tell whether an Arrow type holds strings; bytes may spell none."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

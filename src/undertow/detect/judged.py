@@ -32,8 +32,8 @@ def needs(schema: Schema) -> Iterator[Need]:
     A number against classes may be a probability or a rating; both tables are asked for, and the
     one that the reference's values do not fit stays empty.
     """
-    labels = schema.of(role=Role.LABEL, kind=(*_CLASSES, Kind.NUMBER))
-    said = schema.of(role=Role.PREDICTION, kind=(*_CLASSES, Kind.NUMBER))
+    labels = _readable(schema, Role.LABEL)
+    said = _readable(schema, Role.PREDICTION)
     said = tuple(each for each in said if not each.origin) or said
     sure = schema.of(role=Role.SCORE, kind=Kind.NUMBER)
     if not labels:
@@ -46,6 +46,13 @@ def needs(schema: Schema) -> Iterator[Need]:
     for spot, each in enumerate(said):
         label = labels[spot] if len(labels) == len(said) else labels[0]
         yield from _of(each, label, _score(schema, said, sure, spot))
+
+
+def _readable(schema: Schema, role: Role) -> tuple[Column, ...]:
+    """Return the columns of a role that hold classes or numbers, or nothing at all as yet."""
+    kinds = (*_CLASSES, Kind.NUMBER, Kind.OTHER)
+    found = schema.of(role=role, kind=kinds)
+    return tuple(each for each in found if each.kind is not Kind.OTHER or each.arrow == "null")
 
 
 def _of(said: Column, label: Column, score: Column | None) -> Iterator[Need]:

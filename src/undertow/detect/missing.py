@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -199,7 +198,7 @@ def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:
     out = ~np.asarray(cells.is_valid())
     if column.kind is Kind.NUMBER:
         out |= np.isnan(to_floats(cells))
-    elif is_text(cells.type) and not pa.types.is_binary(cells.type):
+    elif is_text(cells.type):
         blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(cells)), 0)
         out |= np.asarray(pc.fill_null(blank, fill_value=True))
     return np.asarray(out, np.bool_)

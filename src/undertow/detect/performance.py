@@ -321,7 +321,7 @@ def _recall_finding(
                 for spot in bars
             },
             "precision": _precisions(sides, found, bars),
-            "classes_compared": len(found.members),
+            "classes_compared": found.firm,
             "rows_of_class": describe.pair(
                 float(found.rows[place]), float(found.other_rows[place])
             ),

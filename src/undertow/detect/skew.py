@@ -26,6 +26,7 @@ from undertow.detect.apart import ToldApart
 from undertow.summaries.overlap import Contents, Shared, Texts
 from undertow.summaries.sample import RowSample
 
+SUBJECT = "shared rows"
 EXAMPLES = 5
 """Leaked rows shown."""
 SHOWN = 200
@@ -64,13 +65,13 @@ class Leak(Sides):
         gone = [name for name in before.names if name not in history.now.schema]
         if gone:
             says = f"cannot look for shared rows: {self.second} has no column {gone[0]!r}"
-            yield Finding(self.name, "rows", says, rows=Rows(before.rows, now.rows))
+            yield Finding(self.name, SUBJECT, says, rows=Rows(before.rows, now.rows))
             return
         found = before.shared(now)
         limit = history.tolerance(self.name, "shared_rows", "rows", self.tolerance)
         yield Finding(
             self.name,
-            "rows",
+            SUBJECT,
             _says(self, found, "rows") + _relabelled(found),
             rows=Rows(before.rows, now.rows),
             verdict=_verdict(found, limit),

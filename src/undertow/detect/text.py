@@ -130,7 +130,18 @@ def _largest(history: History, what: str, default: float, *, new: bool) -> Itera
         some = sides.holders
         spot, effect = largest_change(some, tolerance=tolerance, new=new, floor=sides.floor)
         if spot >= 0:
-            yield _one(check, column, sides, spot, effect, new=new)
+            yield _one(check, column, sides, _longest(sides, spot), effect, new=new)
+
+
+def _longest(sides: Compared, spot: int) -> int:
+    """Return the longest of the words that moved just as this one: a phrase brings several."""
+    some = sides.holders
+    same = (some.ours == some.ours[spot]) & (some.theirs == some.theirs[spot])
+    equals = np.flatnonzero(same)[:64].tolist()
+    if not sides.real[spot] or len(equals) < 2:
+        return spot
+    names = sides.names(equals)
+    return max(names, key=lambda each: (len(names[each]), names[each]), default=spot)
 
 
 def _one(

@@ -3,9 +3,10 @@
 The same checks that compare the current set with the reference compare each block with the rows
 outside it, never with rows that contain it. The tolerance is a prediction limit of those effects:
 what the next block like these exceeds about once in 500. It is never below the declared tolerance:
-that says what matters, the wobble what is usual, and a change that is either small or usual is none.
+that says what matters, the wobble what is usual, and a change that is small or usual is none.
 Where blocks are not worth eight independent ones, or half of all rows may move, nothing can
-be taught: the finding is unknown and says why, unless every tolerance gives the same verdict.
+be taught: the finding is unknown and says why, unless it is steady as declared, or lies beyond the
+largest tolerance and the worst block.
 
 A block's company is all other rows. A column that follows the hour, the weekday or the season is
 compared within it where that gives a smaller tolerance, and so is the current set.
@@ -100,8 +101,7 @@ class Taught:
             return finding
         lesson = self.lessons.get(_subject(finding))
         if lesson is None:
-            why = self.nothing or "no block of the reference holds it"
-            lesson = Lesson(math.nan, 0, 0.0, "", math.nan, _ALL, why)
+            lesson = self._absent(finding)
         most = EFFECT_MAXIMUM.get(effect.name, math.inf) / 2
         declared = effect.tolerance
         used = declared if lesson.reason else max(declared, lesson.tolerance)
@@ -114,7 +114,8 @@ class Taught:
         same = replace(
             finding, effect=replace(effect, tolerance=used), evidence=evidence, needs_rows=needs
         )
-        if not lesson.reason or _settled(effect, most, comparisons):
+        beyond = most if math.isnan(lesson.effect) else max(most, lesson.effect)
+        if not lesson.reason or _settled(effect, beyond, comparisons):
             return same
         evidence["effect"] = {"name": effect.name, "low": effect.low, "high": effect.high}
         says = f"{lesson.reason}; {finding.says}"
@@ -126,6 +127,15 @@ class Taught:
             evidence=evidence,
             needs_rows=None,
         )
+
+    def _absent(self, finding: Finding) -> Lesson:
+        """Return the lesson of what no check said of any block: it never happened, or who knows."""
+        blocks = max((each.blocks for each in self.lessons.values()), default=0)
+        known = {name for _, name in self.lessons}
+        if not self.nothing and finding.column in known:
+            return Lesson(0.0, blocks, float(blocks), "", 0.0, _ALL)
+        why = self.nothing or "no block of the reference holds it"
+        return Lesson(math.nan, 0, 0.0, "", math.nan, _ALL, why)
 
     def _wild(self, lesson: Lesson, effect: str) -> str:
         """Return why blocks that lie too far apart teach nothing; a season is the likely cause."""
@@ -265,13 +275,19 @@ def _lessons(
     """Ask every check about every block; yield what each subject's effects teach."""
     wanted = sorted(columns)
     seen: dict[Subject, dict[int, float]] = {}
+    asked: list[int] = []
     for spot, company in against.company()[1:]:
         history = History(company.of(wanted), against.blocks[spot].of(wanted))
+        asked.append(spot)
         for finding in (each for check in checks for each in check(history)):
-            if finding.effect is not None and finding.effect.defined:
+            if finding.effect is not None:
                 found = seen.setdefault(_subject(finding), {})
-                found[spot] = max(found.get(spot, 0.0), finding.effect.value)
-    for subject, found in seen.items():
+                value = finding.effect.value if finding.effect.defined else math.nan
+                found[spot] = max(found.get(spot, value), value)
+    for subject, values in seen.items():
+        # A check that says nothing of a block found nothing there.
+        found = {spot: values.get(spot, 0.0) for spot in asked}
+        found = {spot: value for spot, value in found.items() if not math.isnan(value)}
         effects = np.array(list(found.values()))
         if len(effects) < LEAST:
             continue
@@ -291,14 +307,13 @@ def _origin(profile: Profile, name: str) -> str:
     return (profile.column(name).origin or name) if name in profile.all_columns else ""
 
 
-def _settled(effect: Effect, most: float, comparisons: int) -> bool:
-    """Tell whether every tolerance from the declared one up to the largest gives one verdict."""
-    if decide(effect, comparisons) is Verdict.STEADY:
-        return True
-    if not math.isfinite(most):
-        return False
-    largest = replace(effect, tolerance=math.nextafter(most, 0.0))
-    return decide(largest, comparisons) is Verdict.CHANGED
+def _settled(effect: Effect, beyond: float, comparisons: int) -> bool:
+    """Tell whether the verdict needs no teaching: steady as declared, or beyond all there can be.
+
+    That is the largest tolerance, and the worst block that was seen.
+    """
+    verdict = decide(effect, comparisons)
+    return verdict is Verdict.STEADY or (verdict is Verdict.CHANGED and effect.low >= beyond)
 
 
 def _apart(blocks: Sequence[Profile], column: str) -> NDArray[np.float64] | None:

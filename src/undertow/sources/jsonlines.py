@@ -79,13 +79,13 @@ def _parse(path: Path, spool: Spool) -> SpooledPart:
 def _infer(path: Path, line: int, block: bytes) -> pa.Table:
     try:
         table = _read(path, line, block, None)
-        if any(_settled(kind) != kind for kind in table.schema.types):
-            raise _WiderError
-        return table
     except pa.ArrowInvalid as error:
         for _ in _rows(path, line, block):
             pass
         raise _WiderError from error
+    if any(_settled(kind) != kind for kind in table.schema.types):
+        raise _WiderError
+    return table
 
 
 def _expect(
@@ -230,9 +230,9 @@ def _rows(path: Path, line: int, block: bytes) -> Iterator[dict[str, Any]]:
                 f"{path}: line {number} is not JSON ({one_line(error)}); fix or remove that line"
             ) from None
         if not isinstance(row, dict):
+            shown = text[:40].decode(errors="replace")
             raise DataError(
-                f"{path}: line {number} is not an object but {text[:40].decode(errors='replace')!r};"
-                f" write one {{...}} a line"
+                f"{path}: line {number} is not an object but {shown!r}; write one {{...}} a line"
             )
         yield row
 

@@ -214,7 +214,7 @@ def worth(apart: NDArray[np.float64]) -> float:
     """Return how many independent blocks these are worth, from their distances, in order of time.
 
     Blocks near each other that are more alike than distant ones say the same thing twice: their
-    correlations are summed up to the first that is not positive (Geyer 1992), read from distances.
+    correlations, read from distances, are summed up to the first that could be chance (Geyer 1992).
 
     >>> line = np.arange(40.0)
     >>> worth(1 - np.eye(40)), round(worth(np.abs(np.subtract.outer(line, line))), 1)
@@ -226,7 +226,7 @@ def worth(apart: NDArray[np.float64]) -> float:
     total = 1.0
     for lag in range(1, count):
         alike = 1 - float(np.diagonal(square, lag).mean()) / far if far > 0 else 0.0
-        if alike <= 0:
+        if alike <= 1 / math.sqrt(count):
             break
         total += 2 * alike
     return count / total

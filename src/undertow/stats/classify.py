@@ -76,6 +76,7 @@ def told_apart(
     matrix of word counts: the column is filled with what the words say of the side, learned without
     the row itself. Deterministic.
     """
+    import sklearn.ensemble  # noqa: F401 - only a library that is loaded can be limited
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # Small trees are learned faster on one core than on all that others use too.

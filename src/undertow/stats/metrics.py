@@ -28,8 +28,8 @@ DIFFERENCE, RELATIVE = "difference", "relative_change"
 TOLERANCE = {DIFFERENCE: 0.02, RELATIVE: 0.10}
 """Smallest change that matters: 0.02 of a metric between 0 and 1, a tenth of an error's size."""
 _NEVER = 1e-6
-_SHORT = 4.0
-"""A spread of samples drawn again is too short in few rows: by 4% at 100 (bench/outputs.py)."""
+_SHORT = 6.0
+"""A spread of samples drawn again is too short in few rows: this much over their number."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,14 @@ def change(
 def relative_change(before: Measured, now: Measured, tolerance: float) -> Effect:
     """Return by what part of itself a positive number changed, from the interval of its log.
 
+    Undefined where it is 0 on a side: there is no part of nothing.
+
     >>> moved = relative_change(Measured(10, 9, 11, 0.5), Measured(15, 14, 16, 0.5), 0.1)
     >>> round(moved.value, 2), round(moved.low, 2), round(moved.high, 2)
     (0.5, 0.33, 0.69)
     """
-    nothing = Effect(RELATIVE, math.nan, math.nan, math.nan, tolerance, 1.0)
     if not (before.value > 0 and now.value > 0 and math.isfinite(before.error + now.error)):
-        same = before.value == now.value == 0
-        return Effect(RELATIVE, 0.0, 0.0, 0.0, tolerance, 1.0) if same else nothing
+        return Effect(RELATIVE, math.nan, math.nan, math.nan, tolerance, 1.0)
     ratio = math.log(now.value / before.value)
     error = math.hypot(before.error / before.value, now.error / now.value)
     low, high = magnitude(math.expm1(ratio - Z * error), math.expm1(ratio + Z * error))

@@ -12,7 +12,7 @@ from undertow.core.verdict import Effect, check_tolerance
 from undertow.stats.counts import Counts, Floats, halves, stream
 from undertow.stats.exact import log_least, log_tail
 from undertow.stats.rows import needs_rows
-from undertow.stats.score import limits
+from undertow.stats.score import SEEN, limits
 from undertow.stats.share import angle
 
 SPLITS = 8
@@ -22,8 +22,9 @@ SPLITS = 8
 class Recalls:
     """Rows predicted right and rows labelled so, a class on the last axis, on both sides.
 
-    Classes too rare to be compared alone stand together in the last place; `members` says which
-    classes each place holds.
+    The first `firm` places are the classes that can be compared alone, and the rest of them as one;
+    what is called steady is said of these. The places after are the rare classes one by one, which
+    count only where one of them stands out. `members` says which classes each place holds.
     """
 
     hits: Counts
@@ -31,6 +32,7 @@ class Recalls:
     other_hits: Counts
     other_rows: Counts
     members: tuple[tuple[int, ...], ...]
+    firm: int
 
     @property
     def moved(self) -> Floats:
@@ -46,14 +48,14 @@ class Recalls:
 def comparable(
     hits: Counts, rows: Counts, other_hits: Counts, other_rows: Counts, *, tolerance: float
 ) -> Recalls:
-    """Return the classes that the rows can resolve, and the rest of them as one.
+    """Return the classes that the rows can resolve, the rest of them as one, and the rest alone.
 
-    A class stands alone where the noise of its h is below the tolerance (50 rows a side for 0.2);
-    which ones do does not depend on how well they were predicted.
+    A class can be compared where the noise of its h is below the tolerance (50 rows a side for
+    0.2); which ones can does not depend on how well they were predicted.
 
-    >>> both = np.array([60, 60, 3]), np.array([100, 100, 5])
+    >>> both = np.array([60, 60, 3, 4]), np.array([100, 100, 5, 5])
     >>> comparable(*both, *both, tolerance=0.2).members
-    ((0,), (1,), (2,))
+    ((0,), (1,), (2, 3), (2,), (3,))
     """
     with np.errstate(divide="ignore"):
         noise = np.sqrt(1 / rows + 1 / other_rows)
@@ -62,11 +64,14 @@ def comparable(
     groups: list[tuple[int, ...]] = [(int(spot),) for spot in np.flatnonzero(alone)]
     if len(rest) and rows[rest].sum() and other_rows[rest].sum():
         groups.append(tuple(rest.tolist()))
+    firm = len(groups)
+    if len(rest) > 1:
+        groups += [(int(spot),) for spot in rest if rows[spot] and other_rows[spot]]
     picked = [
         np.array([int(side[list(g)].sum()) for g in groups], np.int64)
         for side in (hits, rows, other_hits, other_rows)
     ]
-    return Recalls(picked[0], picked[1], picked[2], picked[3], tuple(groups))
+    return Recalls(picked[0], picked[1], picked[2], picked[3], tuple(groups), firm)
 
 
 def largest_recall_change(found: Recalls, *, tolerance: float = 0.2) -> tuple[int, Effect]:
@@ -83,8 +88,8 @@ def largest_recall_change(found: Recalls, *, tolerance: float = 0.2) -> tuple[in
     (0, 1.08, True, True)
     """
     check_tolerance("cohens_h", tolerance)
-    size = len(found.members)
-    if not size:
+    firm = found.firm
+    if not firm:
         return -1, Effect("cohens_h", math.nan, math.nan, math.nan, tolerance, 1.0)
     pairs = list(zip(found.hits, found.rows, found.other_hits, found.other_rows, strict=True))
     tails = np.array([float(log_tail(h, h + g, int(n), int(m))) for h, n, g, m in pairs])
@@ -93,11 +98,16 @@ def largest_recall_change(found: Recalls, *, tolerance: float = 0.2) -> tuple[in
     index = int(np.lexsort((-np.abs(moved), tails))[0])
     able = max(int((least <= tails[index] + 1e-9).sum()), 1)
     evidence = min(1.0, math.exp(tails[index]) * able)
+    if evidence > SEEN:
+        index = int(np.lexsort((-np.abs(moved[:firm]), tails[:firm]))[0])
     down, up = _arms(found)
-    sign = 1.0 if moved[index] >= 0 else -1.0
-    below = float(down[index] if sign > 0 else up[index])
-    low = _cross_fitted(found) - below if size > 1 else abs(float(moved[index])) - below
-    high = float(np.maximum(moved + up, down - moved).max())
+    below = float(down[index] if moved[index] >= 0 else up[index])
+    low = 0.0
+    if evidence <= SEEN:
+        value = _cross_fitted(found) if len(pairs) > 1 else abs(float(moved[index]))
+        low = value - below
+    told = np.append(np.arange(firm), index)
+    high = float(np.maximum(moved + up, down - moved)[told].max())
     return index, Effect("cohens_h", abs(float(moved[index])), low, high, tolerance, evidence)
 
 
@@ -106,10 +116,10 @@ def rows_needed(found: Recalls, effect: Effect) -> int | None:
     if effect.high <= effect.tolerance or effect.low > effect.tolerance:
         return None
     share = min(
-        float((found.rows / found.rows.sum()).min()),
-        float((found.other_rows / found.other_rows.sum()).min()),
+        float((side[: found.firm] / side[: found.firm].sum()).min())
+        for side in (found.rows, found.other_rows)
     )
-    each = needs_rows("cohens_h", effect.tolerance, probabilities=np.ones(max(len(found.rows), 2)))
+    each = needs_rows("cohens_h", effect.tolerance, probabilities=np.ones(max(found.firm, 2)))
     return math.ceil(each / max(share, 1e-9))
 
 

@@ -13,11 +13,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from undertow.core.profile import EVERY, Profile
-from undertow.core.schema import Role
+from undertow.core.schema import Kind, Role
 from undertow.core.values import to_floats, to_text
 from undertow.stats.counts import Floats
 from undertow.summaries.sample import RowSample
 
+CELLS = 5
+"""Columns of a row that an example shows."""
 SHOWN = 80
 """Characters of a cell that an example shows."""
 
@@ -84,7 +86,19 @@ def examples(
         np.arange(min(most, table.num_rows)) if chosen is None else np.flatnonzero(chosen)[:most]
     )
     ids = [each.name for each in profile.schema.of(role=(Role.ID, Role.TIME))]
-    names = [name for name in dict.fromkeys([*ids, column]) if name in table.column_names]
+    # What surrounds a value tells most where it is text, then where it is what the model said.
+    around = [
+        each.name
+        for family in (
+            profile.schema.of(kind=Kind.TEXT),
+            profile.schema.of(role=(Role.PREDICTION, Role.LABEL, Role.SEGMENT)),
+            profile.schema.of(kind=Kind.CATEGORY),
+            profile.schema,
+        )
+        for each in family
+    ]
+    named = [name for name in dict.fromkeys([*ids, column, *around]) if name in table.column_names]
+    names = named[:CELLS]
     rows = table.select(names).take(pa.array(picked, pa.int64()))
     cells = {name: _text(rows.column(name)) for name in names}
     return tuple({name: cells[name][spot] for name in names} for spot in range(len(picked)))

@@ -15,7 +15,7 @@ from undertow.core.values import Values
 from undertow.summaries.histogram import quantiles
 from undertow.summaries.moments import Moments
 
-ERRORS, LABELS = 48, 8
+ERRORS, LABELS = 48, 32
 """Cells of equal share that the size of an error and the label are counted in."""
 _GROWTH, _REACH = 1.15, 1e4
 """Beyond the reference's largest error the cells widen by this factor, up to so many times it."""

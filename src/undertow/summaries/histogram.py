@@ -159,7 +159,9 @@ def quantiles(
 
 
 def _with_atoms(edges: NDArray[np.float64], alone: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.unique(np.concatenate([edges, alone, np.nextafter(alone, -np.inf)]))
+    with np.errstate(over="ignore"):
+        below = np.nextafter(alone, -np.inf)
+    return np.unique(np.concatenate([edges, alone, below[np.isfinite(below)]]))
 
 
 class _Locator:
@@ -173,11 +175,12 @@ class _Locator:
         self.edges = edges
         if len(edges) < 2:
             return
-        spread = np.ptp(edges[len(edges) // 50 : len(edges) - len(edges) // 50])
         middle = edges[len(edges) // 50]
         self.center = float(edges[len(edges) // 2])
         self.low = float(middle)
-        self.scale = float((_GRID - 3) / spread) if 0 < spread < np.inf else 1.0
+        with np.errstate(over="ignore"):
+            spread = np.ptp(edges[len(edges) // 50 : len(edges) - len(edges) // 50])
+            self.scale = float((_GRID - 3) / spread) if 0 < spread < np.inf else 1.0
         if not np.isfinite(self.scale):
             self.scale = 1.0
         self.linear = True
@@ -200,7 +203,8 @@ class _Locator:
 
     def _grid(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
         if self.linear:
-            spot = (values - self.low) * self.scale + 1.0
+            with np.errstate(over="ignore"):
+                spot = (values - self.low) * self.scale + 1.0
             np.clip(spot, 0, _GRID - 1, out=spot)
             return spot.astype(np.intp)
         with np.errstate(over="ignore"):

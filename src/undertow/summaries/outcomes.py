@@ -300,7 +300,7 @@ class _Coded:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        return self.codes < len(self.table) - 1
+        return np.asarray((self.table != hashing.NULL)[self.codes])
 
     def where(self, keep: NDArray[np.bool_]) -> _Coded:
         return _Coded(self.table, self.codes[keep])

@@ -213,7 +213,10 @@ def _texts(array: pa.Array, first: int) -> Texts:
 
 def readable(values: Values) -> pa.Array:
     """Return the values as large strings in valid UTF-8; bytes that spell nothing become U+FFFD."""
+    raw = values.array.type
     array = values.strings
+    if pa.types.is_binary(raw) or pa.types.is_large_binary(raw):
+        array = values.array
     try:
         array = array.cast(pa.large_string())
         array.validate(full=True)

@@ -111,7 +111,8 @@ def answers(report: Report) -> list[Answer]:
         )
     steps = [step for finding in open_ for step in finding.next]
     if steps:
-        listed.append(Answer("Do next", "", step=steps[0]))
+        # The command stands beside the finding; here the sentence is enough.
+        listed.append(Answer("Do next", "", step=steps[0].partition(": undertow ")[0]))
     return listed
 
 
