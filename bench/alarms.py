@@ -87,7 +87,11 @@ def main() -> None:
         kinds = by_kind.setdefault(rows, Counter())
         for rep in range(args.reports):
             random = np.random.default_rng([rows, rep])
-            options = {"text": [f"text #{i}" for i in range(args.columns) if i % len(KINDS) == len(KINDS) - 1]}
+            options = {
+                "text": [
+                    f"text #{i}" for i in range(args.columns) if i % len(KINDS) == len(KINDS) - 1
+                ]
+            }
             report = ut.check(
                 table(random, rows, args.columns),
                 table(random, args.current or rows, args.columns),
@@ -100,7 +104,10 @@ def main() -> None:
                 kinds[kind] += 1
                 if each.verdict in (ut.Verdict.CHANGED, ut.Verdict.WATCH):
                     kinds[f"{kind}!{each.verdict}"] += 1
-                    print(f"  {rows}: {each.verdict} {each.check} {each.subject} {each.effect}", file=sys.stderr)
+                    print(
+                        f"  {rows}: {each.verdict} {each.check} {each.subject} {each.effect}",
+                        file=sys.stderr,
+                    )
             alarms = {each.verdict for each in report}
             seen["any changed"] += ut.Verdict.CHANGED in alarms
             seen["any watch"] += ut.Verdict.WATCH in alarms
@@ -116,7 +123,9 @@ def main() -> None:
     print("\n| kind | " + " | ".join(f"{rows:,}" for rows in args.rows) + " |")
     print("|---|" + "---|" * len(args.rows))
     for kind in KINDS:
-        cells = [f"{c[f'{kind}!changed']}+{c[f'{kind}!watch']} of {c[kind]:,}" for c in by_kind.values()]
+        cells = [
+            f"{c[f'{kind}!changed']}+{c[f'{kind}!watch']} of {c[kind]:,}" for c in by_kind.values()
+        ]
         print(f"| {kind} | " + " | ".join(cells) + " |")
 
 

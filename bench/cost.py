@@ -30,7 +30,9 @@ def end():
     print(json.dumps({"cpu": time.process_time() - cpu, "mb": (peak - rss) / 1024}), file=sys.stderr)
 """
 
-FLOOR = _PREAMBLE + """
+FLOOR = (
+    _PREAMBLE
+    + """
 import pyarrow as pa, pyarrow.parquet as pq
 begin()
 for path in sys.argv[1:3]:
@@ -41,8 +43,11 @@ for path in sys.argv[1:3]:
     del table
 end()
 """
+)
 
-CHECK = _PREAMBLE + """
+CHECK = (
+    _PREAMBLE
+    + """
 import undertow.loop, undertow.plugins, undertow.surfaces.json
 import pyarrow.parquet, pyarrow.compute
 undertow.plugins.checks()
@@ -51,8 +56,11 @@ report = undertow.loop.Loop().check(sys.argv[1], sys.argv[2])
 text = report.to_json()
 end()
 """
+)
 
-PROFILE = _PREAMBLE + """
+PROFILE = (
+    _PREAMBLE
+    + """
 import undertow.loop, undertow.plugins, undertow.surfaces.json
 undertow.plugins.checks()
 reference = undertow.loop.load(sys.argv[1])
@@ -60,6 +68,7 @@ begin()
 undertow.loop.Loop().check(reference, sys.argv[2]).to_json()
 end()
 """
+)
 
 SAVE = """
 import sys, undertow.loop

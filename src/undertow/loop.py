@@ -21,6 +21,7 @@ from undertow.core.finding import Finding
 from undertow.core.profile import Profile
 from undertow.core.report import Report, Source
 from undertow.core.schema import Kind, Role, Schema
+from undertow.core.verdict import EFFECT_MAXIMUM
 from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
@@ -65,7 +66,7 @@ class Loop:
     <Verdict.CHANGED: 'changed'>
     """
 
-    declared: Declared = Declared()
+    declared: Declared = field(default_factory=Declared)
     tolerances: Mapping[str, float] = field(default_factory=dict)
     auto: frozenset[str] = frozenset()
     progress: Progress | None = None
@@ -101,7 +102,9 @@ class Loop:
         if current is None:
             clock = next((n for n, role in self.declared.roles.items() if role == "time"), None)
             if isinstance(first, Profile) or clock is None:
-                raise UsageError("one data set alone needs --time COLUMN: its last part is compared")
+                raise UsageError(
+                    "one data set alone needs --time COLUMN: its last part is compared"
+                )
             first, second, cut = split_by_time(first, clock)
             notes.append(cut)
         else:
@@ -127,10 +130,10 @@ class Loop:
         taught: Taught | None = None,
     ) -> Report:
         """Ask every check about two profiles of one plan, and judge the answers together."""
-        self._known_tolerances(reference.all_columns)
         before = reference if taught is None else taught.reference(reference)
         history = History(before, now, tolerances=self.tolerances)
         findings = [found for check in plugins.checks() for found in check(history)]
+        self._known_tolerances(reference.all_columns, findings)
         if taught is not None:
             findings = list(taught.over(findings, filter(self._learns, findings)))
             notes = [*notes, taught.note]
@@ -159,13 +162,13 @@ class Loop:
         seen = {first: plan}
         for name in others:
             seen[name] = measure.measure(_rows(rows[name]), plan, self._tick(name))
-        self._known_tolerances(plan.all_columns)
         findings = [
             replace(found, subject=f"{one}→{other}: {found.subject}")
             for one, other in itertools.combinations(sets, 2)
             for check in (*checks, *pair_checks(one, other))
             for found in check(History(seen[one], seen[other], tolerances=self.tolerances))
         ]
+        self._known_tolerances(plan.all_columns, findings)
         named = {name: f"{name}={side.source}" for name, side in seen.items()}
         counted = sum(seen[name].rows for name in others)
         digest = seen[others[0]].digest if len(others) == 1 else None
@@ -184,7 +187,9 @@ class Loop:
         if like is not None:
             plan = _opened(like, None)
             if not isinstance(plan, Profile):
-                raise UsageError(f"--like {plan.source}: that is no profile; make one with `undertow profile`")
+                raise UsageError(
+                    f"--like {plan.source}: that is no profile; make one with `undertow profile`"
+                )
             return measure.measure(dataset, plan, self._tick("rows"))
         checks, lenses = plugins.checks(), plugins.lenses()
         return measure.fit(dataset, self.declared, checks, lenses, self._tick("reference"))
@@ -239,12 +244,14 @@ class Loop:
         named = any(name in self.auto for name in names)
         return named or ("*" in self.auto and not any(name in self.tolerances for name in names))
 
-    def _known_tolerances(self, schema: Schema) -> None:
-        known = {*schema.names, *(check.name for check in plugins.checks()), *_FAMILIES, "*"}
-        known |= {check.name for check in pair_checks("", "")}
+    def _known_tolerances(self, schema: Schema, findings: Iterable[Finding]) -> None:
+        """Raise UsageError for a tolerance that speaks of no column, check or effect."""
+        checks = {check.name for check in plugins.checks()} | {found.check for found in findings}
+        known = {*schema.names, *checks, *EFFECT_MAXIMUM, "*"}
         for name in (*self.tolerances, *sorted(self.auto)):
             if name not in known:
-                raise UsageError(f"tolerance for {name!r}: no such column{did_you_mean(name, known)}")
+                hint = did_you_mean(name, sorted(known - {"*"}))
+                raise UsageError(f"tolerance for {name!r}: no such column, check or effect{hint}")
 
     def _tick(self, stage: str) -> Callable[[int], None]:
         done = 0
@@ -256,13 +263,6 @@ class Loop:
                 self.progress(stage, done, None)
 
         return tick
-
-
-_FAMILIES = frozenset(
-    f"{family}.{kind}"
-    for family in ("drift", "output", "label")
-    for kind in ("number", "category", "share")
-) | {"cdf_gap", "total_variation", "cohens_h", "difference"}
 
 
 def check(
@@ -354,7 +354,9 @@ def _rows(data: Dataset | Profile) -> Dataset:
 
 
 def _opened(data: Any, where: str | None) -> Dataset | Profile:
-    if isinstance(data, Profile) or (isinstance(data, str | os.PathLike) and profile_file.is_profile(data)):
+    if isinstance(data, Profile) or (
+        isinstance(data, str | os.PathLike) and profile_file.is_profile(data)
+    ):
         if where is not None:
             raise UsageError("a condition needs rows; a profile holds none, make it with --where")
         return data if isinstance(data, Profile) else load(data)
@@ -371,7 +373,9 @@ def _names(columns: Columns) -> tuple[str, ...]:
 
 
 def _no_kind(name: str, kind: str) -> Kind:
-    raise UsageError(f"column {name!r}: no kind {kind!r}{did_you_mean(kind, [k.value for k in Kind])}")
+    raise UsageError(
+        f"column {name!r}: no kind {kind!r}{did_you_mean(kind, [k.value for k in Kind])}"
+    )
 
 
 def _tolerances(given: Tolerance) -> tuple[dict[str, float], frozenset[str]]:

@@ -1,8 +1,8 @@
 """The laws that every summary keeps, for our own tests and for whoever writes another.
 
-    from undertow.testing import batches, check_summary
+from undertow.testing import batches, check_summary
 
-    check_summary(MySummary(), batches(column, array, parts=5))
+check_summary(MySummary(), batches(column, array, parts=5))
 """
 
 from __future__ import annotations

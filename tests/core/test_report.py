@@ -23,7 +23,9 @@ def finding(name, p, low=0.2, high=0.4, **more):
 def test_comparisons_are_counted_over_the_whole_report():
     """The same effect is changed alone and unknown among a thousand."""
     alone = Report.of(*SIDES, [finding("x", 1e-4)])
-    crowd = Report.of(*SIDES, [finding("x", 1e-4), *(finding(f"c{i}", 1, 0, 0.05) for i in range(999))])
+    crowd = Report.of(
+        *SIDES, [finding("x", 1e-4), *(finding(f"c{i}", 1, 0, 0.05) for i in range(999))]
+    )
     assert alone["x"].verdict is Verdict.CHANGED
     assert crowd["x"].verdict is Verdict.UNKNOWN
     assert crowd.comparisons == 1000
@@ -105,7 +107,8 @@ def test_redacting_drops_every_example():
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.0009, "0.09%"), (0.5, "50%"), (0.0149, "1.5%"), (1, "100%"), (0.999, "99.9%")]
+    ("share", "text"),
+    [(0.0009, "0.09%"), (0.5, "50%"), (0.0149, "1.5%"), (1, "100%"), (0.999, "99.9%")],
 )
 def test_percentages_tell_small_shares_apart(share, text):
     """A share near 0 or 1 keeps the digits that tell it from them."""

@@ -26,11 +26,17 @@ def effect(value=0.0, low=0.0, high=0.0, tolerance=0.1, p=1.0, **more):
         (effect(0.3, 0.2, 0.4, p=0.04), Verdict.UNKNOWN),  # large, but nothing rejects "no change"
         (effect(0.15, 0.05, 0.3, p=1e-9), Verdict.WATCH),
         (effect(0.1, 0.1, 0.1, p=1e-9), Verdict.STEADY),  # exactly the tolerance is within it
-        (effect(0.2, 0.1, 0.3, p=1e-9), Verdict.WATCH),  # low equal to the tolerance is not beyond it
+        (
+            effect(0.2, 0.1, 0.3, p=1e-9),
+            Verdict.WATCH,
+        ),  # low equal to the tolerance is not beyond it
         (effect(0.02, 0.0, 0.09), Verdict.STEADY),
         (effect(0.05, 0.0, 0.15), Verdict.STEADY),  # "moved by less than 15%"
         (effect(0.05, 0.0, 0.15, biased_low=True), Verdict.UNKNOWN),
-        (effect(0.05, 0.0, 0.20), Verdict.UNKNOWN),  # high equal to twice the tolerance is not below it
+        (
+            effect(0.05, 0.0, 0.20),
+            Verdict.UNKNOWN,
+        ),  # high equal to twice the tolerance is not below it
         (effect(0.05, 0.03, 0.5, p=1e-9), Verdict.UNKNOWN),  # real but unsized
         (effect(math.nan, math.nan, math.nan), Verdict.UNKNOWN),
         (None, Verdict.CHANGED),

@@ -52,7 +52,7 @@ def test_the_sentence_names_shares_and_the_rows_are_shown() -> None:
     (found,) = judged(Missing(), holed(1000, 10), holed(1000, 100))
     assert found.says == "'x' is missing in 10% of rows, was 1%"
     assert all(each == {"x": "(missing)"} for each in found.examples)
-    assert found.next == ('see only these rows: undertow check ... --current-where "x IS NULL"',)
+    assert "--current-where 'x IS NULL' --reference-where 'NOT (x IS NULL)'" in found.next[0]
     assert [bar["value"] for bar in found.shape["rows"]] == ["missing", "present"]  # type: ignore[index]
 
 
@@ -121,4 +121,4 @@ def test_a_hostile_name_is_quoted_in_the_next_step() -> None:
     before = pa.table({name: np.ones(300)})
     now = pa.table({name: pa.array([None] * 100 + [1.0] * 200)})
     (found,) = judged(Missing(), before, now)
-    assert r"\"hours \"\"per\"\" week\" IS NULL" in found.next[0]
+    assert """--current-where '"hours ""per"" week" IS NULL'""" in found.next[0]

@@ -58,7 +58,7 @@ def test_a_column_that_is_gone_is_changed_and_names_its_twin() -> None:
     ]
     assert found[0].says == "column 'age' is gone; the new 'Age' looks like it"
     assert found[0].causes == ("renamed to 'Age'",)
-    assert found[1].examples[0] == {"Age": found[1].examples[0]["Age"]}
+    assert next(iter(found[1].examples[0])) == "Age"
 
 
 def test_a_gone_column_of_another_type_has_no_twin() -> None:

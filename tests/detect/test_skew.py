@@ -233,3 +233,12 @@ def test_what_cannot_be_compared_is_refused_in_one_line():
         skew({"train": frame(1), "test": Loop().profile(frame(1))})
     with pytest.raises(UsageError, match="give skew a number"):
         skew({"train": frame(1), "test": frame(2)}, tolerance="auto")
+
+
+def test_a_set_cannot_be_told_from_itself():
+    """Rows that are all shared are a leak, and nothing that a classifier tells apart."""
+    report = skew({"train": frame(1), "test": frame(1)})
+    assert report["train→test: shared rows"].verdict is Verdict.CHANGED
+    told = report["train→test: all columns"]
+    assert told.verdict is not Verdict.CHANGED
+    assert told.verdict is not Verdict.WATCH

@@ -52,7 +52,7 @@ def test_rows_outside_the_range_are_counted_on_both_ends() -> None:
     assert "10% of rows above" in found.says
     assert "(to 50)" in found.says
     assert found.evidence["share_above"] == 0.1
-    assert found.examples[0] == {"x": "50"}
+    assert found.examples[0]["x"] == "50"
     assert "x NOT BETWEEN" in found.next[0]
 
 
@@ -111,7 +111,7 @@ def test_a_constant_now_and_a_constant_before_are_both_named() -> None:
     assert "is the constant 7.25 in all 5,000 rows now" in found.says
     (found,) = judged(Repeated(), np.full(5000, 7.25), NORMAL[:5000])
     assert "was the constant 7.25 in all 5,000 rows of the reference" in found.says
-    assert "--reference-where" in found.next[0]
+    assert "--where 'x <> 7.25'" in found.next[0]
     assert found.examples == ()
 
 

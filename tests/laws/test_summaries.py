@@ -65,7 +65,9 @@ def test_categories_keep_the_laws(values, cuts, seed):
     check_summary(Categories(cap=3), pieces)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc")), min_size=1, max_size=200), parts)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc")), min_size=1, max_size=200), parts
+)
 def test_samples_keep_the_laws(rows, cuts):
     """The sampled rows and their multiplicity do not depend on how the rows were cut up."""
     table = pa.table({"x": [r[0] for r in rows], "w": [r[1] for r in rows]})

@@ -92,7 +92,9 @@ def test_another_version_is_refused(made):
         read(out.getvalue())
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04magic.txtundertow profile 1", b"\0" * 300])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"PK\x03\x04magic.txtundertow profile 1", b"\0" * 300]
+)
 def test_what_is_no_profile_is_refused(content):
     """Nothing, noise and halves of files are refused."""
     with pytest.raises(ProfileError):

@@ -90,7 +90,9 @@ class Finding:
         short = min(self.rows.reference, self.rows.current)
         need = f", about {self.needs_rows:,} a side would tell" if self.needs_rows else ""
         if not effect.defined:
-            return f"nothing to compare: {self.rows.reference:,} and {self.rows.current:,} rows{need}"
+            return (
+                f"nothing to compare: {self.rows.reference:,} and {self.rows.current:,} rows{need}"
+            )
         if self.needs_rows is not None and self.needs_rows <= short:
             need = ""
         if effect.detected:

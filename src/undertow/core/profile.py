@@ -103,9 +103,7 @@ class Profile:
         parts = {key: part + other.parts[key] for key, part in self.parts.items()}
         source = " + ".join(name for name in (self.source, other.source) if name)
         digest = None if None in (self.digest, other.digest) else _join(self.digest, other.digest)
-        return replace(
-            self, parts=parts, rows=self.rows + other.rows, source=source, digest=digest
-        )
+        return replace(self, parts=parts, rows=self.rows + other.rows, source=source, digest=digest)
 
     def empty(self) -> Profile:
         """Return the plan: the same settings with no rows."""

@@ -61,7 +61,9 @@ class Report:
         listed = tuple(findings)
         comparisons = sum(finding.effect is not None for finding in listed)
         judged = _worst_first(each.judged(comparisons) for each in listed)
-        return cls(reference, current, judged, tuple(columns), tuple(notes), comparisons=comparisons)
+        return cls(
+            reference, current, judged, tuple(columns), tuple(notes), comparisons=comparisons
+        )
 
     def __add__(self, other: Report) -> Report:
         """Return both reports as one, every finding judged again among all comparisons."""
@@ -197,7 +199,7 @@ def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         place = (each.column or "", each.precedence, -_ratio(each), each.subject, each.check)
         return (not each.fails, -each.verdict.severity, *rank, *place)
 
-    return tuple(sorted(listed, key=order))  # type: ignore[arg-type]  # tuples of one shape
+    return tuple(sorted(listed, key=order))
 
 
 def _ratio(finding: Finding) -> float:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from undertow.core.errors import UsageError, did_you_mean
 
-
 E = TypeVar("E", bound=enum.StrEnum)
 
 
@@ -125,7 +124,10 @@ class Schema:
         return tuple(column.name for column in self.columns)
 
     def of(
-        self, *, kind: Kind | Iterable[Kind] | None = None, role: Role | Iterable[Role] | None = None
+        self,
+        *,
+        kind: Kind | Iterable[Kind] | None = None,
+        role: Role | Iterable[Role] | None = None,
     ) -> tuple[Column, ...]:
         """Return the columns of these kinds and roles, in order."""
         kinds = _as_set(Kind, kind)

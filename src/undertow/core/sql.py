@@ -7,8 +7,42 @@ import shlex
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _WORDS = frozenset(
-    "all and as asc between by case desc distinct else end from group having in is like limit not "
-    "null on or order select table then to union user using values when where with".split()
+    [
+        "all",
+        "and",
+        "as",
+        "asc",
+        "between",
+        "by",
+        "case",
+        "desc",
+        "distinct",
+        "else",
+        "end",
+        "from",
+        "group",
+        "having",
+        "in",
+        "is",
+        "like",
+        "limit",
+        "not",
+        "null",
+        "on",
+        "or",
+        "order",
+        "select",
+        "table",
+        "then",
+        "to",
+        "union",
+        "user",
+        "using",
+        "values",
+        "when",
+        "where",
+        "with",
+    ]
 )
 
 
@@ -39,13 +73,17 @@ def rest(data: str, these: str, others: str) -> str:
     "undertow check CURRENT CURRENT --current-where 'age > 52' --reference-where 'age <= 52'"
     """
     return (
-        f"undertow check {data} {data} --current-where {_quoted(these)} "
-        f"--reference-where {_quoted(others)}"
+        f"undertow check {data} {data} --current-where {word(these)} "
+        f"--reference-where {word(others)}"
     )
 
 
-def _quoted(condition: str) -> str:
-    """Return the condition as one word of the shell, in double quotes where they are safe."""
+def word(condition: str) -> str:
+    """Return the condition as one word of the shell, in double quotes where they are safe.
+
+    >>> print(word("city = 'Rome'"))
+    "city = 'Rome'"
+    """
     if "'" in condition and not set(condition) & set('"$`\\!'):
         return f'"{condition}"'
     return shlex.quote(condition)

@@ -117,7 +117,11 @@ def equal_states(one: State, other: State) -> bool:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         left, right = np.asarray(one), np.asarray(other)
-        return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+        return (
+            left.dtype == right.dtype
+            and left.shape == right.shape
+            and left.tobytes() == right.tobytes()
+        )
     if isinstance(one, pa.Table | pa.RecordBatch):
         return bool(one.equals(other))
     return bool(one == other)

@@ -138,7 +138,9 @@ def to_floats(array: pa.Array) -> NDArray[np.float64]:
         table = np.append(to_floats(array.dictionary), np.nan)
         return np.asarray(table[np.asarray(array.indices.fill_null(len(table) - 1))])
     if is_text(kind):
-        array = pc.if_else(pc.match_substring_regex(array, _NUMBER), pc.utf8_trim_whitespace(array), None)
+        array = pc.if_else(
+            pc.match_substring_regex(array, _NUMBER), pc.utf8_trim_whitespace(array), None
+        )
         array = array.cast(pa.float64())
     elif pa.types.is_timestamp(kind):
         array = array.cast(pa.timestamp("us", tz=kind.tz), safe=False).cast(pa.int64())

@@ -51,6 +51,7 @@ EFFECT_MAXIMUM: dict[str, float] = {
     "total_variation": 1.0,
     "cohens_h": math.pi,
     "difference": 1.0,
+    "relative_change": math.inf,
 }
 
 

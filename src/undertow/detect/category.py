@@ -169,6 +169,8 @@ class Share:
             value = values.name(spot)
             before, now = ours[spot] / values.rows.reference, theirs[spot] / values.rows.current
             word = " (new)" if not ours[spot] else " (gone)" if not theirs[spot] else ""
+            gone = not theirs[spot]
+            examples, steps = _rows_to_look_at(history, column.name, value, gone=gone)
             yield Finding(
                 check,
                 f"{column.name}={value}",
@@ -184,28 +186,27 @@ class Share:
                     "values_compared": int(np.count_nonzero(ours + theirs)),
                 },
                 shape=values.shape(),
-                **_rows_to_look_at(history, column.name, value, gone=not theirs[spot]),
+                examples=examples,
+                next=steps,
             )
 
 
 def _rows_to_look_at(
     history: History, name: str, value: str, *, gone: bool
-) -> dict[str, tuple[Any, ...]]:
+) -> tuple[tuple[dict[str, str], ...], tuple[str, ...]]:
     """Return a few rows that hold the value, and how to see what else is different about them."""
     side = history.reference if gone else history.now
     rows = sampled.kept(side).kept
     if name not in rows.column_names:
-        return {}
+        return (), ()
     cells = pc.equal(to_text(rows.column(name).combine_chunks()), value).to_pylist()
     column, word = sql.name(name), sql.text(value)
     which = "REFERENCE" if gone else "CURRENT"
-    return {
-        "examples": sampled.examples(side, name, np.array([each is True for each in cells])),
-        "next": (
-            f"see how rows with {name} = {value} differ from the rest: "
-            + sql.rest(which, f"{column} = {word}", f"{column} <> {word}"),
-        ),
-    }
+    holds = np.array([each is True for each in cells])
+    step = f"see how rows with {name} = {value} differ from the rest: " + sql.rest(
+        which, f"{column} = {word}", f"{column} <> {word}"
+    )
+    return sampled.examples(side, name, holds), (step,)
 
 
 def _share_needs(effect: Effect, weights: Counts) -> int | None:
@@ -227,14 +228,19 @@ def _says(values: Compared) -> str:
     moved = []
     for spot in order:
         word = " (new)" if not ours[spot] else " (gone)" if not theirs[spot] else ""
-        moved.append(f"{values.name(int(spot))!r}{word} {percent(ours[spot])} → {percent(theirs[spot])}")
+        moved.append(
+            f"{values.name(int(spot))!r}{word} {percent(ours[spot])} → {percent(theirs[spot])}"
+        )
     return ", ".join(moved)
 
 
 def _evidence(values: Compared) -> dict[str, Any]:
     ours, theirs = values.reference, values.current
     other = pooled(ours, theirs)
-    new, gone = np.flatnonzero((ours == 0) & (theirs > 0)), np.flatnonzero((theirs == 0) & (ours > 0))
+    new, gone = (
+        np.flatnonzero((ours == 0) & (theirs > 0)),
+        np.flatnonzero((theirs == 0) & (ours > 0)),
+    )
     return {
         **describe.divergences(ours, theirs),
         "distinct": describe.pair(values.before.distinct, values.now.distinct),

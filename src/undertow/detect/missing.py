@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from undertow.core import sql
 from undertow.core.check import History
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Kind, Role, Schema
@@ -19,7 +20,7 @@ from undertow.core.verdict import Verdict, decide
 from undertow.stats import describe, sampled
 from undertow.stats.score import limits
 from undertow.stats.share import share_change
-from undertow.stats.told import needed, quoted, two_shares
+from undertow.stats.told import needed, two_shares
 from undertow.summaries.presence import Presence
 
 WAYS = {"null": "null", "nan": "NaN", "unreadable": "unreadable", "blank": "blank"}
@@ -182,12 +183,15 @@ def _steps(name: str, now: Presence) -> tuple[str, ...]:
     """Return how to see the rows that miss a value in the commonest way there is now."""
     way = max(WAYS, key=lambda each: int(getattr(now, each)))
     which = {
-        "null": f"{quoted(name)} IS NULL",
-        "nan": f"isnan({quoted(name)})",
-        "unreadable": f"TRY_CAST({quoted(name)} AS DOUBLE) IS NULL",
-        "blank": f"trim({quoted(name)}) = ''",
+        "null": f"{sql.name(name)} IS NULL",
+        "nan": f"isnan({sql.name(name)})",
+        "unreadable": f"TRY_CAST({sql.name(name)} AS DOUBLE) IS NULL",
+        "blank": f"trim({sql.name(name)}) = ''",
     }[way]
-    return (f'see only these rows: undertow check ... --current-where "{which}"',)
+    rest = f"NOT ({which})"
+    return (
+        "see how the rows that miss it differ from the rest: " + sql.rest("CURRENT", which, rest),
+    )
 
 
 def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:

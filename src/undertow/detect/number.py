@@ -19,6 +19,7 @@ from undertow.stats import describe, sampled
 from undertow.stats.describe import Curve
 from undertow.stats.gap import cdf_gap
 from undertow.stats.rows import needs_rows
+from undertow.stats.told import rough
 from undertow.summaries.histogram import Histogram
 from undertow.summaries.moments import Moments
 
@@ -59,6 +60,7 @@ class Number:
             says = f"{rows.reference:,} and {rows.current:,} usable values"
             return Finding(check, column.name, says, effect, rows, column=column.name)
         curves = before.curve, now.curve
+        examples, steps = _rows_to_look_at(history.now, column.name, ours, theirs)
         return Finding(
             check,
             column.name,
@@ -66,10 +68,11 @@ class Number:
             effect,
             rows,
             column=column.name,
-            needs_rows=_needs(effect, ours),
+            needs_rows=_needs(effect),
             evidence=_evidence(before, now),
             shape=describe.histogram(*curves, _atoms(ours)),
-            **_rows_to_look_at(history.now, column.name, ours, theirs),
+            examples=examples,
+            next=steps,
         )
 
 
@@ -100,24 +103,21 @@ def _side(profile: Profile, name: str) -> _Side | None:
 
 def _rows_to_look_at(
     now: Profile, name: str, ours: Histogram, theirs: Histogram
-) -> dict[str, tuple[Any, ...]]:
+) -> tuple[tuple[dict[str, str], ...], tuple[str, ...]]:
     """Return examples from the side of the widest gap that gained rows, and how to see the rest."""
     rise = theirs.tally.cumsum() / theirs.rows - ours.tally.cumsum() / ours.rows
     if len(rise) < 2:
-        return {}
+        return (), ()
     at = int(np.abs(rise[:-1]).argmax())
     cut, below = float(ours.edges[at]), bool(rise[at] > 0)
     values = sampled.numbers(sampled.kept(now), name)
     gained = values <= cut if below else values > cut
     column = sql.name(name)
     left, right = ("<=", ">") if below else (">", "<=")
-    return {
-        "examples": sampled.examples(now, name, gained),
-        "next": (
-            "see how the rows that moved differ from the rest: "
-            + sql.rest("CURRENT", f"{column} {left} {cut:.6g}", f"{column} {right} {cut:.6g}"),
-        ),
-    }
+    step = "see how the rows that moved differ from the rest: " + sql.rest(
+        "CURRENT", f"{column} {left} {cut:.6g}", f"{column} {right} {cut:.6g}"
+    )
+    return sampled.examples(now, name, gained), (step,)
 
 
 def _atoms(counts: Histogram) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -125,29 +125,22 @@ def _atoms(counts: Histogram) -> np.ndarray[Any, np.dtype[np.float64]]:
     return counts.edges[spots]
 
 
-def _needs(effect: Effect, counts: Histogram) -> int | None:
+def _needs(effect: Effect) -> int | None:
     """Return the rows a side that would tell; None where the interval has already told."""
     if effect.high <= effect.tolerance or effect.low > effect.tolerance:
         return None
-    cells = max(int((~counts.atoms & (counts.tally > 0)).sum()), 2)
-    return needs_rows("cdf_gap", effect.tolerance, cells=cells)
+    return needs_rows("cdf_gap", effect.tolerance)
 
 
 def _says(before: Curve, now: Curve) -> str:
     was, is_ = before.quantile(0.5), now.quantile(0.5)
-    if _short(was) != _short(is_):
-        return f"half were under {_short(was)}, now under {_short(is_)}"
+    if rough(was) != rough(is_):
+        return f"half were under {rough(was)}, now under {rough(is_)}"
     wide = [curve.quantile(0.9) - curve.quantile(0.1) for curve in (before, now)]
-    ends = f"{_short(before.quantile(0.1))} to {_short(before.quantile(0.9))}"
-    here = f"{_short(now.quantile(0.1))} to {_short(now.quantile(0.9))}"
+    ends = f"{rough(before.quantile(0.1))} to {rough(before.quantile(0.9))}"
+    here = f"{rough(now.quantile(0.1))} to {rough(now.quantile(0.9))}"
     word = "wider" if wide[1] > wide[0] else "narrower"
     return f"{word}: the middle 80% was {ends}, now {here}"
-
-
-def _short(value: float) -> str:
-    if abs(value) < 1e7 and (value == round(value) or abs(value) >= 1000):
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
 
 
 def _evidence(before: _Side, now: _Side) -> dict[str, Any]:

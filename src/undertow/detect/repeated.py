@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from undertow.core import sql
 from undertow.core.check import History
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.schema import Column, Kind, Role, Schema
@@ -19,7 +20,7 @@ from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.counts import Counts, Floats
 from undertow.stats.share import angle, largest_share_change
-from undertow.stats.told import needed, quoted, short, telling, two_shares
+from undertow.stats.told import needed, short, telling, two_shares
 from undertow.summaries.histogram import SENTINELS, Histogram
 from undertow.summaries.moments import Moments
 
@@ -190,11 +191,11 @@ def _found(history: History, column: Column, spike: _Spike) -> Finding:
     values = sampled.numbers(sampled.kept(history.now), column.name)
     literal = f"'{name}'" if column.kind is Kind.TIME else repr(spike.value)
     rose = is_ > was
-    where = f'--{"" if rose else "reference-"}where "{quoted(column.name)} <> {literal}"'
+    condition = sql.word(f"{sql.name(column.name)} <> {literal}")
     side = "now" if rose else "in the reference"
     step = (
         f"ask what {column.name!r} = {name} stands for {side}; "
-        f"to compare without these rows: undertow check ... {where}"
+        f"to compare without these rows: undertow check REFERENCE CURRENT --where {condition}"
     )
     if None not in _constants(history, column):
         step = f"leave it out, as it only tells the two sides apart: --ignore {column.name}"

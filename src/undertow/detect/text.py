@@ -18,7 +18,6 @@ from undertow.detect.words import Compared, Moved
 from undertow.stats import describe
 from undertow.stats.counts import Counts
 from undertow.stats.holders import largest_change, rows_that_tell
-from undertow.stats.rows import needs_rows
 from undertow.stats.variation import total_variation
 from undertow.stats.vocabulary import Vocabulary, vocabulary
 from undertow.summaries.words import Words as Tables
@@ -33,9 +32,11 @@ class Words:
     """Total variation of the words: the share of the words a reader meets which are others now.
 
     One word is drawn of each text, by the hash of the text, so that the rows compared are as
-    independent as the texts are (words of one text come together). The common words are compared
-    one by one, the rare ones by how rare they are (`stats.vocabulary`), so the figure is a floor:
-    words exchanged for equally rare ones are not in it; `NewWords` and `WordShare` see those.
+    independent as the texts are (words of one text come together). Two views of the words are
+    joined: every word by itself, and the rare ones by how rare they are (`stats.vocabulary`). Most
+    words of a language are rare, and nobody can tell from thousands of texts that no rare word was
+    exchanged for another: so this is hardly ever "steady", and says "unknown" until more than about
+    a hundred thousand texts exclude it. `NewWords` and `WordShare` answer sooner, word by word.
     """
 
     name: ClassVar[str] = "drift.words"
@@ -59,8 +60,7 @@ class Words:
         tolerance = history.tolerance(check, "total_variation", column.name, self.tolerance)
         drawn = category.Compared(sides.before.drawn, sides.now.drawn)
         cells = vocabulary(drawn.reference, drawn.current, tolerance=tolerance)
-        effect = total_variation(cells.reference, cells.current, tolerance=tolerance)
-        effect = replace(effect, biased_low=True)  # a floor never says "steady" by itself
+        effect = _effect(drawn, cells, tolerance)
         if not effect.defined:
             says = f"{drawn.rows.reference:,} and {drawn.rows.current:,} texts"
             return Finding(check, column.name, says, effect, drawn.rows, column=column.name)
@@ -73,7 +73,6 @@ class Words:
             effect,
             drawn.rows,
             column=column.name,
-            needs_rows=_needs(effect, cells.reference + cells.current),
             evidence=_evidence(cells, sides, pairs),
             shape=_shape(sides, pairs),
             examples=sides.samples.examples(grown) if grown else (),
@@ -207,10 +206,17 @@ def _steps(column: Column, word: str) -> tuple[str, ...]:
     return (read, f'Compare those rows alone: --current-where "{condition}"')
 
 
-def _needs(effect: Effect, weights: Counts) -> int | None:
-    if effect.high <= effect.tolerance or effect.low > effect.tolerance:
-        return None
-    return needs_rows("total_variation", effect.tolerance, probabilities=weights)
+def _effect(drawn: category.Compared, cells: Vocabulary, tolerance: float) -> Effect:
+    """Return the larger of two floors, and the upper limit that covers exchanged rare words."""
+    whole = total_variation(drawn.reference, drawn.current, tolerance=tolerance)
+    coarse = total_variation(cells.reference, cells.current, tolerance=tolerance)
+    return replace(
+        whole,
+        value=max(whole.value, coarse.value),
+        low=max(whole.low, coarse.low),
+        p_no_change=min(1.0, 2 * min(whole.p_no_change, coarse.p_no_change)),
+        biased_low=True,
+    )
 
 
 def _share_needs(effect: Effect, shares: Any) -> int | None:

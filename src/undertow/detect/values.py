@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from undertow.core import sql
 from undertow.core.check import History
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.profile import Profile
@@ -18,7 +19,7 @@ from undertow.core.summary import Need
 from undertow.detect.number import Number
 from undertow.stats import describe, sampled
 from undertow.stats.share import share_change
-from undertow.stats.told import needed, quoted, short, telling, two_shares
+from undertow.stats.told import needed, rough, telling, two_shares
 from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
 from undertow.summaries.moments import Moments
@@ -82,21 +83,22 @@ class Range:
         most = max(out, key=lambda hits: hits[0] / hits[1])
         effect = share_change(0, span.rows, *most, tolerance=tolerance)
         below, above = (hits / rows for hits, rows in out)
-        low, high = short(span.low), short(span.high)
+        low, high = rough(span.low), rough(span.high)
         values = sampled.numbers(sampled.kept(history.now), column.name)
         parts = [
-            f"{percent(share)} of rows {word} (to {short(end)})"
+            f"{percent(share)} of rows {word} (to {rough(end)})"
             for share, word, end in (
                 (below, f"below {low}", now.low),
                 (above, f"above {high}", now.high),
             )
             if share
         ]
-        where = f'"{quoted(column.name)} NOT BETWEEN {span.low!r} AND {span.high!r}"'
+        between = f"BETWEEN {span.low!r} AND {span.high!r}"
+        quoted = sql.name(column.name)
         return Finding(
             self.name,
             column.name,
-            f"{column.name!r} left the range of the reference: {' and '.join(parts)}",
+            f"left the range of the reference: {' and '.join(parts)}",
             effect,
             Rows(span.rows, now.rows),
             column=column.name,
@@ -111,7 +113,11 @@ class Range:
             examples=sampled.examples(
                 history.now, column.name, (values < span.low) | (values > span.high)
             ),
-            next=(f"see only these rows: undertow check ... --current-where {where}",),
+            next=(
+                "see how the rows outside differ from the rest: "
+                + sql.rest("CURRENT", f"{quoted} NOT {between}", f"{quoted} {between}"),
+            ),
+            precedence=1,
         )
 
 

@@ -216,7 +216,7 @@ def shortened(text: str, around: str = "", most: int = SHOWN) -> str:
     """Return a text cut to the part around a word, with dots where it was cut.
 
     >>> shortened("a long tale of one small word here", "small", 20)
-    '…ale of one small wo…'
+    '…le of one small word…'
     """
     if len(text) <= most:
         return text

@@ -32,7 +32,9 @@ class Declared:
         """Return the schema with what was said; raise UsageError for a column that is not there."""
         for name in sorted(self.names):
             if name not in schema:
-                raise UsageError(f"no column {name!r} in {source}{did_you_mean(name, schema.names)}")
+                raise UsageError(
+                    f"no column {name!r} in {source}{did_you_mean(name, schema.names)}"
+                )
         return Schema(tuple(self._column(column) for column in schema))
 
     def _column(self, column: Column) -> Column:

@@ -16,13 +16,32 @@ from undertow.summaries.categories import Categories
 
 _NAMES: dict[Role, frozenset[str]] = {
     Role.PREDICTION: frozenset({"prediction", "predicted", "pred", "y_pred", "predicted_label"}),
-    Role.SCORE: frozenset({"score", "proba", "probability", "y_pred_proba", "y_score", "confidence"}),
+    Role.SCORE: frozenset(
+        {"score", "proba", "probability", "y_pred_proba", "y_score", "confidence"}
+    ),
     Role.LABEL: frozenset({"label", "target", "y_true", "ground_truth"}),
-    Role.ID: frozenset({"id", "uuid", "guid", "row_id", "index", "instant", "row_order", "row_number"}),
-    Role.TIME: frozenset({"timestamp", "time", "date", "datetime", "created_at", "ts", "event_time"}),
+    Role.ID: frozenset(
+        {"id", "uuid", "guid", "row_id", "index", "instant", "row_order", "row_number"}
+    ),
+    Role.TIME: frozenset(
+        {"timestamp", "time", "date", "datetime", "created_at", "ts", "event_time"}
+    ),
 }
 _TEXTS = frozenset(
-    "text message review comment title body query question prompt answer headline feedback".split()
+    [
+        "text",
+        "message",
+        "review",
+        "comment",
+        "title",
+        "body",
+        "query",
+        "question",
+        "prompt",
+        "answer",
+        "headline",
+        "feedback",
+    ]
 )
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?$"
 _ENOUGH = 100
@@ -60,7 +79,9 @@ def _typed(field: pa.Field) -> Column:
 
 
 def _is_vector(kind: pa.DataType) -> bool:
-    nested = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    nested = (
+        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    )
     return bool(nested and pa.types.is_floating(kind.value_type))
 
 
@@ -99,7 +120,9 @@ def _suits(column: Column, role: Role | None, survey: Survey) -> bool:
 
 def _whole(column: Column, survey: Survey, fixed: bool) -> Column:
     """Read whole numbers that name classes as categories: 0 and 1, or any label or prediction."""
-    if column.kind is not Kind.NUMBER or (fixed and column.role not in {Role.PREDICTION, Role.LABEL}):
+    if column.kind is not Kind.NUMBER or (
+        fixed and column.role not in {Role.PREDICTION, Role.LABEL}
+    ):
         return column
     values, _ = survey.numbers(column.name)
     found = np.unique(values)
@@ -131,7 +154,11 @@ def _valued(column: Column, survey: Survey, profile: Profile) -> Column:
     length = float(pc.mean(pc.utf8_length(trimmed)).as_py())
     told = f"{words:.0f} words a value, {counts.distinct:,.0f} distinct in {counts.rows:,} rows"
     named = column.name.lower() in _TEXTS and (words >= 2 or length >= 20)
-    if (words >= 3.5 and spread > 0.3) or (length >= 60 and spread > 0.2) or (named and spread > 0.1):
+    if (
+        (words >= 3.5 and spread > 0.3)
+        or (length >= 60 and spread > 0.2)
+        or (named and spread > 0.1)
+    ):
         return replace(column, kind=Kind.TEXT, why=told)
     if spread > 0.95 and counts.rows >= _ENOUGH:
         return replace(column, role=Role.ID, why=f"nearly every row has its own value ({told})")
@@ -145,7 +172,9 @@ def _numbered(column: Column, survey: Survey) -> Column:
         return column
     values, _ = survey.numbers(column.name)
     if _unique(column, survey) and np.ptp(values) <= 2 * survey.rows:
-        return replace(column, role=Role.ID, why=f"{column.why}; every row has its own, in sequence")
+        return replace(
+            column, role=Role.ID, why=f"{column.why}; every row has its own, in sequence"
+        )
     return column
 
 

@@ -45,7 +45,9 @@ def fit(
                 made[column.name] = lens.fit(seen, column)
                 cells = Values(column, seen.sample.column(column.name))
                 seen = seen.along(made[column.name](cells))
-    plan = Profile.plan(schema, needs(Profile(schema, {}, lenses=made).all_columns, checks), seen, made)
+    plan = Profile.plan(
+        schema, needs(Profile(schema, {}, lenses=made).all_columns, checks), seen, made
+    )
     done = {key: part for key, part in first.parts.items() if _same_meaning(key, typed, plan, part)}
     rest = {key: part for key, part in plan.parts.items() if key not in done}
     measured = replace(plan, parts=rest)

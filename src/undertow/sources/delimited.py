@@ -77,7 +77,7 @@ def _parse(path: Path, dialect: Dialect, types: Types, spool: Spool) -> Parsed:
             block = _LARGE_BLOCK
 
 
-class _Unfit(Exception):  # noqa: N818
+class _Unfit(Exception):
     """A value did not fit the type guessed for its column."""
 
     def __init__(self, column: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,9 @@ def _told_apart(
         for now in (0, 1):
             bins[now] += np.bincount(cells[side[test] == now], minlength=BINS)
     effect = cdf_gap(bins[0], bins[1], atoms=np.ones(BINS, np.bool_), tolerance=tolerance)
+    if np.mean(aucs) <= 0.5:
+        # Rows that both sides share are learned on one and mistaken on the other: nothing is told.
+        effect = replace(effect, value=0.0, low=0.0, p_no_change=1.0)
     drivers = _drivers(fitted, groups) if effect.low > 0 and effect.value > tolerance / 2 else ()
     return Apart(effect, float(np.mean(aucs)), float(np.mean(errors)), drivers)
 

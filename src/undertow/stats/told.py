@@ -71,19 +71,6 @@ def two_shares(
     return describe.shares([name, rest], sides[0], sides[1], rows=rows)
 
 
-def quoted(name: str) -> str:
-    r"""Return a column's name as it stands in a SQL condition inside the double quotes of a shell.
-
-    >>> quoted("age"), quoted("hours per week")
-    ('age', '\\"hours per week\\"')
-    """
-    plain = name.isidentifier() and name.isascii()
-    if plain:
-        return name
-    identifier = '"' + name.replace('"', '""') + '"'
-    return "".join(f"\\{each}" if each in '"\\$`' else each for each in identifier)
-
-
 def short(value: float) -> str:
     """Return a number as a colleague would write it, with the digits that tell it from others.
 
@@ -93,3 +80,14 @@ def short(value: float) -> str:
     if value == round(value) and abs(value) < 1e15:
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
     return f"{value:.7g}"
+
+
+def rough(value: float) -> str:
+    """Return a number with the three digits that a sentence needs.
+
+    >>> rough(0.8391369), rough(5228.1), rough(40.0)
+    ('0.839', '5,228', '40')
+    """
+    if abs(value) < 1e7 and (value == round(value) or abs(value) >= 1000):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

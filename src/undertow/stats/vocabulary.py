@@ -61,9 +61,9 @@ def vocabulary(
 
     Raises DataError where the counts are none.
 
-    >>> made = vocabulary([50, 40, 1, 0, 2], [45, 40, 0, 1, 5])
+    >>> made = vocabulary([5000, 4000, 1, 0, 2], [4500, 4500, 0, 1, 5])
     >>> made.common.tolist(), made.reference.tolist(), made.current.tolist()
-    ([0, 1], [50, 40, 1, 0, 2], [45, 40, 1, 0, 5])
+    ([0, 1], [5000, 4000, 1, 0, 2], [4500, 4500, 1, 0, 5])
     """
     ours, theirs = paired(reference, current)
     rows, other_rows = max(int(ours.sum()), 1), max(int(theirs.sum()), 1)

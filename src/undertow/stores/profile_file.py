@@ -85,13 +85,7 @@ def from_bytes(
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             magic = archive.read("magic.txt").decode("utf-8", "replace")
-            if magic != MAGIC:
-                raise ProfileError(
-                    f"{source}: this is {magic[:40]!r}, and this undertow reads {MAGIC!r}; "
-                    "make the profile again"
-                )
-            if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
-                raise ProfileError(f"{source}: larger than any profile; it is damaged")
+            _expect(magic, sum(info.file_size for info in archive.infolist()), source)
             header = json.loads(archive.read("profile.json"))
             unpack = _Unpacker(archive, archive.read("arrays.bin"))
             return _built(header, unpack, summary, lenses)
@@ -100,6 +94,16 @@ def from_bytes(
     except Exception as error:  # whatever a damaged file breaks, it is one thing to the user
         what = str(error).split("\n")[0][:120] or type(error).__name__
         raise ProfileError(f"{source}: not a whole profile ({what}); make it again") from error
+
+
+def _expect(magic: str, size: int, source: str) -> None:
+    if magic != MAGIC:
+        raise ProfileError(
+            f"{source}: this is {magic[:40]!r}, and this undertow reads {MAGIC!r}; "
+            "make the profile again"
+        )
+    if size > _MOST_BYTES:
+        raise ProfileError(f"{source}: larger than any profile; it is damaged")
 
 
 def _built(

@@ -23,8 +23,6 @@ SHOWN = 200
 _LOW_BITS = np.uint64(BUCKETS - 1)
 
 
-
-
 @dataclass(frozen=True, eq=False)
 class Categories:
     """Distinct values by hash, ascending, with their counts and (shortened) names.
@@ -71,6 +69,12 @@ class Categories:
         return self.counts
 
     @property
+    def groups(self) -> NDArray[np.int64]:
+        """Rows by group of hashes, whatever the cap left out."""
+        assert self.buckets is not None
+        return self.buckets
+
+    @property
     def pooled(self) -> int:
         """Rows whose value the cap left out."""
         return self.rows - int(self.tally.sum())
@@ -90,10 +94,14 @@ class Categories:
     def common(self, most: int) -> list[tuple[str, int]]:
         """Return the commonest values with their rows, ties in the order of their names."""
         order = np.argsort(-self.tally, kind="stable")[: most * 4 + 16]
-        pairs = sorted(((self.name(i), int(self.tally[i])) for i in order), key=lambda p: (-p[1], p[0]))
+        pairs = sorted(
+            ((self.name(i), int(self.tally[i])) for i in order), key=lambda p: (-p[1], p[0])
+        )
         return pairs[:most]
 
-    def aligned(self, other: Self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    def aligned(
+        self, other: Self
+    ) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the values either side kept, with the rows of each on both sides.
 
         Where a cap left values out, only hashes that both sides would have kept are compared, and
@@ -125,7 +133,7 @@ class Categories:
             tally = self.tally.copy()
             np.add.at(tally, spots, counts)
             added = int(counts.sum())
-            groups = self._groups(hashes, counts)
+            groups = self.groups + _grouped(hashes, counts)
             return replace(self, rows=self.rows + added, counts=tally, buckets=groups)
         order = np.argsort(hashes, kind="stable")
         shown = words.cast(pa.string()) if words.type != pa.string() else words
@@ -135,22 +143,14 @@ class Categories:
             hashes=hashes[order],
             counts=counts[order],
             names=pc.utf8_slice_codeunits(shown.take(pa.array(order)), 0, SHOWN),
-            buckets=type(self)()._groups(hashes, counts),
+            buckets=_grouped(hashes, counts),
         )
         return self + batch
-
-    def _groups(self, hashes: NDArray[np.uint64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        groups = (hashes & _LOW_BITS).astype(np.intp)
-        added = np.bincount(groups, weights=counts, minlength=BUCKETS).astype(np.int64)
-        assert self.buckets is not None
-        return self.buckets + added
 
     def __add__(self, other: Self) -> Self:
         """Return the counts of both; beyond the cap the lowest hashes stay."""
         assert self.names is not None
         assert other.names is not None
-        assert self.buckets is not None
-        assert other.buckets is not None
         hashes = np.concatenate([self.keys, other.keys])
         order = np.argsort(hashes, kind="stable")
         hashes = hashes[order]
@@ -164,7 +164,7 @@ class Categories:
             hashes=hashes[first[: self.cap]],
             counts=counts[: self.cap],
             names=names,
-            buckets=self.buckets + other.buckets,
+            buckets=self.groups + other.groups,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -207,3 +207,8 @@ class Categories:
         if len(buckets) != BUCKETS or (counts < 0).any() or counts.sum() > int(state["rows"]):
             raise ValueError("categories hold more rows than they counted")
         return cls(int(state["cap"]), int(state["rows"]), hashes, counts, names, buckets)
+
+
+def _grouped(hashes: NDArray[np.uint64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    groups = (hashes & _LOW_BITS).astype(np.intp)
+    return np.bincount(groups, weights=counts, minlength=BUCKETS).astype(np.int64)

@@ -1,5 +1,6 @@
-"""How many rows fall in each cell, the cells fitted on the reference: one for each common value,
-and bins of equal share between them.
+"""How many rows fall in each cell; the cells are fitted on the reference.
+
+Each common value has a cell of its own, and bins of equal share lie between them.
 """
 
 from __future__ import annotations

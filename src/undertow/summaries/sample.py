@@ -30,9 +30,9 @@ class RowSample:
     `repeats` is exact below the capacity and estimated above.
 
     >>> from undertow.core.schema import Kind
-    >>> made = RowSample(k=2).observe(Values(Column("x", Kind.NUMBER), pa.array([1, 1, 2, 3])))
-    >>> made.table.num_rows, round(made.distinct)
-    (2, 3)
+    >>> made = RowSample(k=9).observe(Values(Column("x", Kind.NUMBER), pa.array([1, 1, 2, 3])))
+    >>> made.kept.num_rows, made.distinct, sorted(made.multiplicity.tolist())
+    (3, 3.0, [1, 1, 2])
     """
 
     tag: ClassVar[str] = "sample"

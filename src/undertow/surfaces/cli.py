@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from undertow.core.errors import UndertowError, did_you_mean
+from undertow.surfaces import cli_output
 from undertow.surfaces.cli_accept import accept
 from undertow.surfaces.cli_check import check, skew
 from undertow.surfaces.cli_data import profile, schema
@@ -73,6 +74,7 @@ for _verb in (check, skew, profile, schema, accept, demo, version):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but a debugger's wish shows a traceback."""
     debug = os.environ.get("UNDERTOW_DEBUG") == "1"
+    cli_output.alone = argv is None
     try:
         with _stoppable():
             return _run(list(sys.argv[1:] if argv is None else argv))

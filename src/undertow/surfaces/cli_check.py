@@ -91,13 +91,15 @@ def skew(sets: tuple[str, ...], **given: Any) -> int:
 
 
 def exit_code(report: Report, fail_on: str) -> int:
-    """Return 3 where every finding is unknown, 1 at or above `fail_on`, else 0.
+    """Return 3 where nothing could be told, 1 at or above `fail_on`, else 0.
 
-    With `fail_on` "unknown", a report of unknowns is 1. What a team has accepted fails nothing.
+    Nothing could be told where every comparison is unknown: that the columns are all there is no
+    news. With `fail_on` "unknown", such a report is 1. What a team has accepted fails nothing.
     """
     from undertow.core.verdict import Verdict
 
-    undecided = all(each.verdict is Verdict.UNKNOWN for each in report.findings)
+    measured = [each for each in report.findings if each.effect is not None] or report.findings
+    undecided = all(each.verdict is Verdict.UNKNOWN for each in measured)
     undecided = undecided and report.verdict is Verdict.UNKNOWN
     if undecided and fail_on != "unknown":
         return 3

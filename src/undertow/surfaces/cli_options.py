@@ -11,6 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MANY = ("text", "vector", "prediction", "score", "label", "segment", "ignore")
 ONCE = ("time", "id")
+READERS = frozenset({"check", "profile", "schema", "skew"})
 _COLUMNS = {
     "text": "Free text, compared by its words and lengths.",
     "vector": "An embedding: a list of numbers of one length.",
@@ -38,6 +39,16 @@ class Verb(click.Command):
     def __init__(self, *args: Any, **attrs: Any) -> None:
         attrs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*args, **attrs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; one that reads rows keeps pandas out of a process of its own."""
+        from undertow.surfaces import cli_output
+
+        if cli_output.alone and self.name in READERS:
+            from undertow.surfaces.quick import leave_pandas_out
+
+            leave_pandas_out()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a heading a group, the help option last."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FORMS = ("json", "html", "markdown", "junit")
 STDOUT = "-"
+alone = False
+"""True where the process is the command line's own, and not somebody's who called `main`."""
 
 
 def deliver(stream: IO[str], text: str | bytes) -> None:

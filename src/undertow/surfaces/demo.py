@@ -22,7 +22,7 @@ def run(folder: str | os.PathLike[str], story: str) -> int:
     """Play a story into a folder: two tables, the report in the terminal, as HTML and as JSON."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    print("training a model ...", file=sys.stderr, flush=True)
+    sys.stderr.write("training a model ...\n")
     told: Story = STORIES[story]()
     sides = [place / "reference.parquet", place / "production.parquet"]
     for path, table in zip(sides, (told.reference, told.production), strict=True):

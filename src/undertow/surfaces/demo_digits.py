@@ -76,7 +76,7 @@ def new_scanner(images: Images) -> Images:
     shifted[:, :, 0] = 0
     paler = np.floor(shifted * 0.55) + 2
     paler[:, 6:, :2] += 7
-    return np.minimum(paler, 16)
+    return np.asarray(np.minimum(paler, 16.0))
 
 
 def features(images: Images) -> dict[str, NDArray[np.float64]]:

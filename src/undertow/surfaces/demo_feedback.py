@@ -9,7 +9,18 @@ from undertow.surfaces.demo_digits import SEED, Story
 
 _PRODUCTS = ("speaker", "lamp", "thermostat", "camera", "doorbell", "kettle")
 _NEW = ("SmartSync", "SmartSync hub", "SmartSync app")
-_PARTS = ("battery", "app", "manual", "box", "cable", "screen", "sound", "setup", "delivery", "price")
+_PARTS = (
+    "battery",
+    "app",
+    "manual",
+    "box",
+    "cable",
+    "screen",
+    "sound",
+    "setup",
+    "delivery",
+    "price",
+)
 _NEW_PARTS = ("pairing", "firmware", "handover", "mesh", "latency", "token")
 _GOOD = ("love", "great", "excellent", "perfect", "happy with", "impressed by", "delighted with")
 _BAD = ("hate", "terrible", "awful", "broken", "disappointed by", "useless", "angry about")
@@ -69,7 +80,7 @@ def feedback(rows: int = 3000) -> Story:
     reference, before, right = logged(0.0)
     production, after, wrong = logged(LAUNCHED)
     return Story(
-        f"a sentiment model trained on {rows:,} comments; it calls {before:.0%} of the reference neutral",
+        f"a sentiment model trained on {rows:,} comments; it calls {before:.0%} of them neutral",
         f"{rows:,} later comments, {LAUNCHED:.0%} of them about SmartSync, a product launched since, in words "
         "the model has never seen. No exception is raised, and nobody has labelled anything yet",
         reference,
@@ -90,7 +101,10 @@ def _written(
     lines: list[str] = []
     for mood, is_new in zip(moods, new, strict=True):
         product = str(random.choice(_NEW if is_new else _PRODUCTS))
-        words = {"positive": _NEW_GOOD if is_new else _GOOD, "negative": _NEW_BAD if is_new else _BAD}
+        words = {
+            "positive": _NEW_GOOD if is_new else _GOOD,
+            "negative": _NEW_BAD if is_new else _BAD,
+        }
         lines_for = _NEW_LINES if is_new else _FELT
         line = str(random.choice(_NEUTRAL if mood == "neutral" else lines_for))
         texts.append(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
-from undertow.surfaces.safe import safe
 from undertow.surfaces.headline import counts, headline
+from undertow.surfaces.safe import safe
 
 LEVELS = {Verdict.CHANGED: "error", Verdict.WATCH: "warning", Verdict.UNKNOWN: "notice"}
 

@@ -7,8 +7,8 @@ import html
 from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
-from undertow.surfaces.safe import safe
 from undertow.surfaces.headline import counts, headline
+from undertow.surfaces.safe import safe
 
 
 def render(report: Report) -> str:

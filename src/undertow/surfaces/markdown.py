@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
-from undertow.surfaces.safe import safe
 from undertow.surfaces.headline import counts, headline
+from undertow.surfaces.safe import safe
 
 MOST = 50
 """Findings listed; the rest are counted, because a comment on GitHub has a largest size."""

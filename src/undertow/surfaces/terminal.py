@@ -152,9 +152,7 @@ class _Page:
         """Return what else was found on the same column with the same verdict, in a word each."""
         if self.full:
             return ""
-        group = next(
-            (g for g in self.report.leads(finding.verdict) if g[0] is finding), (finding,)
-        )
+        group = next((g for g in self.report.leads(finding.verdict) if g[0] is finding), (finding,))
         words = dict.fromkeys(each.check.rpartition(".")[2].replace("_", " ") for each in group[1:])
         return f" (also: {', '.join(words)})" if words else ""
 
@@ -253,7 +251,7 @@ class _Page:
         yield from self._block("Read as", told)
 
     def _next(self) -> list[str]:
-        shown = (f for verdict in list(Verdict)[:3] for f in self.report.having(verdict))
+        shown = self.report.having(Verdict.CHANGED) + self.report.having(Verdict.WATCH)
         steps = list(dict.fromkeys(safe(step, 300) for finding in shown for step in finding.next))
         if self.full or len(steps) <= 4:
             return steps
