@@ -320,9 +320,9 @@ def measure(what: str, tools: Iterable[str], *, redo: bool, pairs: int | None) -
 
 
 COSTS = {
-    "floor": ("read + dictionary-encode (pyarrow)", 3),
-    "undertow": ("undertow check", 3),
-    "scipy": ("scipy, KS and chi-square", 3),
+    "floor": ("read + dictionary-encode (pyarrow)", 5),
+    "undertow": ("undertow check", 5),
+    "scipy": ("scipy, KS and chi-square", 5),
     "nannyml": ("NannyML, default", 1),
     "evidently_preset": ("Evidently, DataDriftPreset", 1),
 }

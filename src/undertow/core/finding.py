@@ -34,7 +34,8 @@ class Finding:
     `effect` is None for a fact, which then carries its own verdict. `says` is one sentence for a
     colleague. `evidence` is JSON; `shape` holds the aggregated numbers a chart draws; `examples` are
     a few affected rows as {column: text}. Among findings on one column with one verdict, the one of
-    lowest `precedence` tells most and stands first. A finding never carries HTML.
+    lowest `precedence` tells most and stands first. `unsure` is said instead of "too few rows" where
+    more rows alone would not tell. A finding never carries HTML.
 
     >>> Finding("schema.columns", "age", "column 'age' is gone", column="age").key
     '5370f1f1ef'
@@ -57,6 +58,7 @@ class Finding:
     next: tuple[str, ...] = ()
     accepted: Acceptance | None = None
     precedence: int = 0
+    unsure: str = ""
 
     def __hash__(self) -> int:
         """Hash by key, so that findings can stand in sets."""
@@ -81,7 +83,9 @@ class Finding:
         if effect is None:
             return self.says
         if self.verdict is Verdict.STEADY:
-            return f"moved by less than {size(effect.name, effect.high)}"
+            least = f"moved by less than {size(effect.name, effect.high)}"
+            # A difference that is surely there, and too small to matter, is still told.
+            return f"{least}: {self.says}" if effect.detected else least
         if self.verdict is Verdict.UNKNOWN:
             return self._unknown(effect)
         return self.says
@@ -95,6 +99,8 @@ class Finding:
             )
         if self.needs_rows is not None and self.needs_rows <= short:
             need = ""
+        if self.unsure:
+            return self.unsure
         if effect.detected:
             return (
                 f"a real difference of {size(effect.name, effect.low)} to "

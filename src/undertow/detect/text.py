@@ -16,7 +16,6 @@ from undertow.core.verdict import Effect
 from undertow.detect import category, words
 from undertow.detect.words import Compared, Moved
 from undertow.stats import describe
-from undertow.stats.counts import Counts
 from undertow.stats.holders import largest_change, rows_that_tell
 from undertow.stats.variation import total_variation
 from undertow.stats.vocabulary import Vocabulary, vocabulary
@@ -35,8 +34,8 @@ class Words:
     independent as the texts are (words of one text come together). Two views of the words are
     joined: every word by itself, and the rare ones by how rare they are (`stats.vocabulary`). Most
     words of a language are rare, and nobody can tell from thousands of texts that no rare word was
-    exchanged for another: so this is hardly ever "steady", and says "unknown" until more than about
-    a hundred thousand texts exclude it. `NewWords` and `WordShare` answer sooner, word by word.
+    exchanged for another: so this is hardly ever "steady" but "unknown", even at a hundred thousand
+    texts. `NewWords` and `WordShare` answer sooner, word by word.
     """
 
     name: ClassVar[str] = "drift.words"
@@ -77,6 +76,8 @@ class Words:
             shape=_shape(sides, pairs),
             examples=sides.samples.examples(grown) if grown else (),
             next=_steps(column, grown) if grown else (),
+            unsure=f"at most {percent(effect.high)} of the words are others now; most are too rare to "
+            "tell, and no single word that can be told is behind it",
         )
 
 

@@ -78,7 +78,7 @@ class Curve:
             return 0.0
         if spot == len(self.knots):
             return float(self.heights[-1])
-        left, right = self.knots[spot - 1], self.knots[spot]
+        left, right = float(self.knots[spot - 1]), float(self.knots[spot])
         low, high = self.heights[spot - 1], self.heights[spot]
         width = right - left
         part = (value - left) / width if 0 < width < math.inf else 0.0
@@ -89,7 +89,7 @@ class Curve:
         spot = int(np.searchsorted(self.heights, share, side="left"))
         spot = min(max(spot, 1), len(self.heights) - 1)
         low, high = self.heights[spot - 1], self.heights[spot]
-        left, right = self.knots[spot - 1], self.knots[spot]
+        left, right = float(self.knots[spot - 1]), float(self.knots[spot])
         single = np.nextafter(left, np.inf) >= right
         if single or not math.isfinite(right - left) or high <= low:
             return float(right)
@@ -142,8 +142,8 @@ def histogram(reference: Curve, current: Curve, atoms: Floats) -> Mapping[str, A
     """
     low = min(reference.quantile(0.005), current.quantile(0.005))
     high = max(reference.quantile(0.995), current.quantile(0.995))
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return None
+    if not (math.isfinite(4 * float(low)) and math.isfinite(4 * float(high))):
+        return None  # nothing there, or so far out that no width of a bar is a number
     inside = atoms[(atoms >= low) & (atoms <= high)]
     on_atoms = 0 < len(inside) <= BARS and all(
         sum(_at(curve, each) for each in inside) > 0.9 for curve in (reference, current)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Self
@@ -62,7 +64,13 @@ class Moments:
     @property
     def mean(self) -> float:
         """The mean of the finite values, NaN where there is none."""
-        return self.center + self.step * (self.total / self.rows) if self.rows else math.nan
+        if not self.rows:
+            return math.nan
+        with suppress(OverflowError):
+            mean = self.center + self.step * (self.total / self.rows)
+            if math.isfinite(mean):
+                return mean
+        return _rounded(Fraction(self.center) + Fraction(self.step) * self.total / self.rows)
 
     @property
     def std(self) -> float:
@@ -70,8 +78,12 @@ class Moments:
         if not self.rows:
             return math.nan
         spread = self.squares * self.rows - self.total * self.total
-        root = math.sqrt(spread) if spread < 1e300 else float(math.isqrt(spread))
-        return self.step * root / self.rows
+        with suppress(OverflowError):
+            root = math.sqrt(spread) if spread < 1e300 else float(math.isqrt(spread))
+            std = self.step * root / self.rows
+            if math.isfinite(std):
+                return std
+        return _rounded(Fraction(self.step) * math.isqrt(spread) / self.rows)
 
     def observe(self, *columns: Values) -> Self:
         """Return the moments with the finite values of one column of a batch added."""
@@ -155,3 +167,9 @@ class Moments:
             float(state["low"]),
             float(state["high"]),
         )
+
+
+def _rounded(number: Fraction) -> float:
+    """Return the nearest float: neither a mean nor a spread is beyond the values it is made of."""
+    limit = Fraction(sys.float_info.max)
+    return float(min(max(number, -limit), limit))
