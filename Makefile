@@ -23,10 +23,12 @@ test: $(STAMP)  ## the default suite: laws, stories, surfaces, doctests (minutes
 	$(BIN)/python -m pytest
 
 heavy: $(STAMP)  ## the long jobs: fuzzing and measured error rates
-	$(BIN)/python -m pytest -m heavy
+	$(BIN)/python -m pytest tests -m heavy -n 2 -s
 
 browser: $(STAMP)  ## the report in headless Chromium (needs Debian's chromium)
-	$(BIN)/python -m pytest -m browser -n 0
+	@# only its axe.min.js is used, so nothing it depends on is installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps axe-playwright-python==0.1.8
+	$(BIN)/python -m pytest tests/browser -m browser -n 0
 
 check: $(STAMP)  ## style, types, import rules, documentation that is current
 	$(BIN)/ruff check

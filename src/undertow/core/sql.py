@@ -66,6 +66,15 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def number(value: float) -> str:
+    """Return a number as SQL reads it, whole ones without a point.
+
+    >>> number(12.0), number(0.4545), number(1e300)
+    ('12', '0.4545', '1e+300')
+    """
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else repr(value)
+
+
 def rest(data: str, these: str, others: str) -> str:
     """Return the command that compares some rows of a set with the others.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from undertow.core import sql
 from undertow.core.check import History, family
-from undertow.core.finding import Finding, Rows
+from undertow.core.finding import Finding, Rows, percent
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
@@ -140,7 +140,13 @@ def _says(before: Curve, now: Curve) -> str:
     ends = f"{rough(before.quantile(0.1))} to {rough(before.quantile(0.9))}"
     here = f"{rough(now.quantile(0.1))} to {rough(now.quantile(0.9))}"
     word = "wider" if wide[1] > wide[0] else "narrower"
-    return f"{word}: the middle 80% was {ends}, now {here}"
+    if ends != here:
+        return f"{word}: the middle 80% was {ends}, now {here}"
+    knots = before.knots[np.isfinite(before.knots)]
+    below = [np.array([curve.share_below(knot) for knot in knots]) for curve in (before, now)]
+    at = int(np.abs(below[1] - below[0]).argmax())
+    shares = (percent(side[at]) for side in below)
+    return f"{' → '.join(shares)} of rows at or below {rough(knots[at])}"
 
 
 def _evidence(before: _Side, now: _Side) -> dict[str, Any]:

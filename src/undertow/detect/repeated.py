@@ -29,6 +29,8 @@ OUTSTANDING = 4
 """A value stands out where it holds this many times the rows of the fullest of its neighbours."""
 NEIGHBOURS = 2
 """Values on each side that count as neighbours."""
+USUAL = 0.01
+"""Share of the other side from which on a constant is one of the column's usual values."""
 _DAY = 86_400_000_000
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - Arrow's times count from it without a zone
 _CLOCKS = {"0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "2038-01-19"}
@@ -189,7 +191,7 @@ def _found(history: History, column: Column, spike: _Spike) -> Finding:
     was, is_ = (hit / max(rows, 1) for hit, rows in zip(spike.hits, spike.rows, strict=True))
     name = _name(column, spike.value)
     values = sampled.numbers(sampled.kept(history.now), column.name)
-    literal = f"'{name}'" if column.kind is Kind.TIME else repr(spike.value)
+    literal = f"'{name}'" if column.kind is Kind.TIME else sql.number(spike.value)
     rose = is_ > was
     condition = sql.word(f"{sql.name(column.name)} <> {literal}")
     side = "now" if rose else "in the reference"
@@ -228,10 +230,12 @@ def _says(history: History, column: Column, name: str, spike: _Spike) -> str:
         return f"{column.name!r} was {told[0]} in every row, now it is {told[1]} in every row"
     if was == 1.0:
         head = f"{column.name!r} was the constant {name} in all {before:,} rows of the reference"
-        return f"{head} ({missing}), now in {percent(is_)}"
+        told = f"{head}, now in {percent(is_)}"
+        return f"{told}: {missing}" if is_ < USUAL else told
     if is_ == 1.0:
         head = f"{column.name!r} is the constant {name} in all {now:,} rows now"
-        return f"{head} ({missing}), was in {percent(was)}"
+        told = f"{head}, was in {percent(was)}"
+        return f"{told}: {missing}" if was < USUAL else told
     known = column.kind is Kind.TIME and name[:10] in _CLOCKS
     known = known or (column.kind is Kind.NUMBER and spike.value in SENTINELS)
     word = f"{name} (often stands for missing)" if known else f"the one value {name}"

@@ -93,7 +93,7 @@ class Range:
             )
             if share
         ]
-        between = f"BETWEEN {span.low!r} AND {span.high!r}"
+        between = f"BETWEEN {sql.number(span.low)} AND {sql.number(span.high)}"
         quoted = sql.name(column.name)
         return Finding(
             self.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,12 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 class Curve:
     """A distribution function read from rows per cell: straight inside a cell, a step at an atom.
 
-    `knots` are the cells' edges with the lowest and highest value at the ends.
+    `knots` are the cells' edges with the lowest and highest value at the ends. Where all of them are
+    whole numbers, so are the quantiles.
 
     >>> curve = Curve.of(np.array([0.0, 1.0]), np.array([0, 10, 0]), 0.0, 1.0)
     >>> curve.quantile(0.5), curve.share_below(0.25)
-    (0.5, 0.25)
+    (1.0, 0.25)
     """
 
     knots: Floats
@@ -93,7 +95,15 @@ class Curve:
         single = np.nextafter(left, np.inf) >= right
         if single or not math.isfinite(right - left) or high <= low:
             return float(right)
-        return float(left + (right - left) * (share - low) / (high - low))
+        value = float(left + (right - left) * (share - low) / (high - low))
+        return min(math.ceil(value), float(right)) if self._whole else value
+
+    @cached_property
+    def _whole(self) -> bool:
+        """Tell whether all values are whole numbers, as far as the knots tell."""
+        # A sampled value has a second knot the least step below it.
+        finite = self.knots[np.isfinite(self.knots)]
+        return bool((np.abs(finite - np.rint(finite)) <= 4 * np.spacing(np.abs(finite))).all())
 
 
 def pair(reference: float, current: float) -> dict[str, float | None]:

@@ -147,9 +147,10 @@ def candidates(old: Floats, rows: Floats) -> Iterator[Unit]:
             cause = f"{name} is no longer taken"
             says = f"what {name} was taken of before"
             yield Unit(cause, says, f"take {name}", power, least_gap=CURVED_GAP)
-    mean = float((old * rows).sum() / rows.sum())
-    std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
-    if std > 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float((old * rows).sum() / rows.sum())
+        std = math.sqrt(float((np.square(old - mean) * rows).sum() / rows.sum()))
+    if 0 < std < math.inf:
         one = "do it on both sides or on none"
         cause, says = "standardised values", "standardised to mean 0 and spread 1"
         yield Unit(cause, says, one, _line(1 / std, -mean / std))
