@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, Unpack
 
@@ -26,7 +26,7 @@ from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
 from undertow.observe.declare import Declared, roles
-from undertow.sources import open_dataset, split_by_time
+from undertow.sources import open_dataset, split_by, split_by_time
 from undertow.stats.calendar import Layout
 from undertow.stores import profile_file
 
@@ -74,13 +74,17 @@ class Loop:
     @classmethod
     def of(cls, **options: Unpack[Options]) -> Loop:
         """Return a loop from the options of the command line; raise UsageError for a wrong one."""
+        for name in options:
+            if name not in Options.__annotations__:
+                hint = did_you_mean(name, sorted(Options.__annotations__))
+                raise UsageError(f"no option {name!r}{hint}")
         given = {
             name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
-            for name, kind in options.get("kinds", {}).items()
+            for name, kind in (options.get("kinds") or {}).items()
         }
-        given |= dict.fromkeys(_names(options.get("text", ())), Kind.TEXT)
-        given |= dict.fromkeys(_names(options.get("vector", ())), Kind.VECTOR)
-        said = roles(**{name: options.get(name) for name in _ROLES})  # type: ignore[arg-type]
+        given |= dict.fromkeys(_names("text", options.get("text")), Kind.TEXT)
+        given |= dict.fromkeys(_names("vector", options.get("vector")), Kind.VECTOR)
+        said = roles(**{name: _names(name, options.get(name)) for name in _ROLES})
         filed = options.get("schema")
         schema = filed if filed is None or isinstance(filed, Schema) else read_schema(filed)
         fixed, auto = _tolerances(options.get("tolerance"))
@@ -96,6 +100,8 @@ class Loop:
         current_where: str | None = None,
     ) -> Report:
         """Compare current with reference; without current, the last part of one set with the rest."""
+        if reference is current and hasattr(current, "read_next_batch"):
+            raise UsageError("both sides are the same stream, which is read only once; give a table")
         notes: list[str] = []
         second: Dataset | Profile
         first: Dataset | Profile = _opened(reference, _both(where, reference_where))
@@ -110,6 +116,9 @@ class Loop:
         else:
             second = _opened(current, _both(where, current_where))
         before = self.profile(first) if isinstance(first, Dataset) else self._given(first)
+        if current is not None:
+            before, left = self._without(before, split_by(reference_where, current_where))
+            notes += left
         if isinstance(second, Profile):
             if second.plan_id != before.plan_id:
                 raise ProfileError(
@@ -212,6 +221,28 @@ class Loop:
                 )
         kept = tuple(replace(a, kind=b.kind) for a, b in zip(schema, profile.schema, strict=True))
         return replace(profile, schema=Schema(kept))
+
+    def _without(self, profile: Profile, split: Collection[str]) -> tuple[Profile, list[str]]:
+        """Return the profile without what the conditions split by, and a note that says so.
+
+        Such a column differs by construction. One the user spoke of stays, and so does the clock.
+        """
+        told = {*self.declared.kinds, *self.declared.roles}
+        names = [
+            column.name
+            for column in profile.schema
+            if column.name.casefold() in split
+            and column.name not in told
+            and column.role not in {Role.ID, Role.TIME, Role.VERSION, Role.IGNORE}
+        ]
+        if not names:
+            return profile, []
+        why = "the conditions split the rows by it"
+        schema = profile.schema
+        for name in names:
+            schema = schema.but(name, role=Role.IGNORE, why=why)
+        note = f"not compared, as the conditions split the rows by it: {', '.join(names)}"
+        return replace(profile, schema=schema), [note]
 
     def _taught(self, first: object, second: object, reference: Profile) -> Taught | None:
         """Return the tolerances the reference teaches by its own blocks of time, if asked for."""
@@ -364,12 +395,19 @@ def _opened(data: Any, where: str | None) -> Dataset | Profile:
 
 
 def _both(one: str | None, other: str | None) -> str | None:
-    given = [f"({each})" for each in (one, other) if each]
-    return " AND ".join(given) or None
+    given = [each for each in (one, other) if each]
+    return " AND ".join(f"({each})" for each in given) if len(given) > 1 else "".join(given) or None
 
 
-def _names(columns: Columns) -> tuple[str, ...]:
-    return (columns,) if isinstance(columns, str) else tuple(columns)
+def _names(option: str, columns: object) -> tuple[str, ...]:
+    """Return the columns an option names; raise UsageError where those are no names."""
+    if columns is None or isinstance(columns, str):
+        return () if columns is None else (columns,)
+    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"{option} {name!r}: give the name of a column, as {str(name)!r}")
+    return names
 
 
 def _no_kind(name: str, kind: str) -> Kind:
@@ -382,7 +420,7 @@ def _tolerances(given: Tolerance) -> tuple[dict[str, float], frozenset[str]]:
     """Return the declared tolerances by name ("*" for all), and the names to learn them for."""
     if given is None:
         return {}, frozenset()
-    listed = {"*": given} if isinstance(given, float | int | str) else dict(given)
+    listed = dict(given) if isinstance(given, Mapping) else {"*": given}
     auto = frozenset(name for name, value in listed.items() if value == "auto")
     fixed: dict[str, float] = {}
     for name, value in listed.items():

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from scipy.spatial.distance import jensenshannon
 
-from undertow.core.errors import DataError
 from undertow.stats import divergence
 from undertow.stats.counts import halves, paired, stream, tallied
 from undertow.stats.exact import log_factorial, log_least, log_tail, smallest_p
@@ -33,14 +32,12 @@ def sides(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @given(sides())
 def test_every_divergence_is_finite(pair: tuple[np.ndarray, np.ndarray]) -> None:
     """No divergence is nan, infinite or negative, whatever is empty."""
-    values = np.arange(pair[0].size, dtype=float)
     answers = [
         divergence.psi(*pair),
         divergence.kl(*pair),
         divergence.js(*pair),
         *divergence.chi_square(*pair),
         *divergence.ks(*pair),
-        divergence.wasserstein(*pair, values=values),
     ]
     assert all(math.isfinite(each) and each >= 0 for each in answers)
     assert divergence.js(*pair) <= 1
@@ -59,10 +56,9 @@ def test_a_side_does_not_diverge_from_itself(pair: tuple[np.ndarray, np.ndarray]
 @quick
 @given(sides())
 def test_divergences_are_those_of_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    """JS, chi-square and Wasserstein are what users get from scipy on the same counts."""
+    """JS and chi-square are what users get from scipy on the same counts."""
     a, b = pair
     assume(a.sum() and b.sum())
-    values = np.arange(a.size, dtype=float) ** 1.5
     assert divergence.js(a, b) == pytest.approx(jensenshannon(a, b, base=2), abs=1e-7)
     held = (a + b) > 0
     if held.sum() > 1:
@@ -71,8 +67,6 @@ def test_divergences_are_those_of_scipy(pair: tuple[np.ndarray, np.ndarray]) -> 
         statistic, degrees, p = divergence.chi_square(a, b)
         assert statistic == pytest.approx(theirs.statistic, rel=1e-6, abs=1e-6)
         assert (degrees, p) == (theirs.dof, pytest.approx(theirs.pvalue, rel=1e-4, abs=1e-9))
-    theirs = stats.wasserstein_distance(values, values, a, b)
-    assert divergence.wasserstein(a, b, values=values) == pytest.approx(theirs, abs=1e-6)
 
 
 def test_kl_and_psi_are_those_of_the_formula() -> None:
@@ -96,15 +90,6 @@ def test_coarse_cells_keep_every_row(pair: tuple[np.ndarray, np.ndarray], cells:
     a, b = divergence.coarse(*pair, cells=cells)
     assert (a.sum(), b.sum()) == (pair[0].sum(), pair[1].sum())
     assert a.size == b.size <= max(cells, 1)
-
-
-def test_wasserstein_wants_a_value_a_cell() -> None:
-    """A missing value is refused; one that is not finite moves nothing."""
-    with pytest.raises(DataError, match="give one each"):
-        divergence.wasserstein([1], [1], values=[1.0, 2.0])
-    assert divergence.wasserstein([1, 1, 5], [2, 0, 5], values=[0.0, 2.0, math.inf]) == 1.0
-    huge = divergence.wasserstein([1, 0], [0, 1], values=[-1e308, 1e308])
-    assert math.isfinite(huge)
 
 
 @quick

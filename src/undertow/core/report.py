@@ -173,7 +173,7 @@ class Report:
         return {"text/plain": repr(self), "text/html": self.render("notebook")}
 
 
-_FIRST = {"performance": 0, "output": 1, "schema": 2}
+_FIRST = {"performance": 0, "output": 1, "label": 1, "schema": 2}
 """What a reader needs first: is the model right, what does it answer, is the table still the table."""
 
 

@@ -25,6 +25,7 @@ from undertow.stats.variation import pooled, total_variation
 from undertow.summaries.categories import Categories
 
 KINDS = (Kind.CATEGORY, Kind.BOOL)
+_YES = frozenset({"1", "t", "true", "y", "yes"})
 
 
 @dataclass(frozen=True)
@@ -166,15 +167,22 @@ class Share:
             spot, effect = largest_share_change(ours, theirs, tolerance=tolerance)
             if spot < 0:
                 continue
+            held = np.flatnonzero(ours + theirs)
+            spot = _telling(values, held) if len(held) == 2 else spot
             value = values.name(spot)
             before, now = ours[spot] / values.rows.reference, theirs[spot] / values.rows.current
             word = " (new)" if not ours[spot] else " (gone)" if not theirs[spot] else ""
             gone = not theirs[spot]
+            says = f"{value!r}{word} {percent(before)} → {percent(now)} of rows"
             examples, steps = _rows_to_look_at(history, column.name, value, gone=gone)
+            if np.count_nonzero(ours) == np.count_nonzero(theirs) == 1 and {before, now} == {0, 1}:
+                was, is_ = (values.name(int(side.argmax())) for side in (ours, theirs))
+                says = f"{was!r} in every row of the reference, {is_!r} in every row now"
+                steps = (f"leave it out, as it only tells the two sides apart: --ignore {column.name}",)
             yield Finding(
                 check,
                 f"{column.name}={value}",
-                f"{value!r}{word} {percent(before)} → {percent(now)} of rows",
+                says,
                 effect,
                 values.rows,
                 column=column.name,
@@ -189,6 +197,17 @@ class Share:
                 examples=examples,
                 next=steps,
             )
+
+
+def _telling(values: Compared, held: Counts) -> int:
+    """Return which of two values to tell of: the one that says yes, else the reference's rarer one.
+
+    Both moved by the same h.
+    """
+    for spot in held:
+        if values.name(int(spot)).strip().casefold() in _YES:
+            return int(spot)
+    return int(held[values.reference[held].argmin()])
 
 
 def _rows_to_look_at(

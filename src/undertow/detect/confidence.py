@@ -138,8 +138,8 @@ def _evidence(
         shares = (1 - curve.share_below(SURE) for curve in curves)
         out["above_0.9"] = describe.pair(*shares)
     out |= describe.quantiles(*curves)
-    middles = (curves[0].knots[1:] + curves[0].knots[:-1]) / 2
-    out |= describe.divergences(counts.tally, other.tally, values=middles)
+    out |= describe.divergences(counts.tally, other.tally, ordered=True)
+    out["wasserstein"] = curves[0].distance(curves[1])
     margins = [_side(p, derived(column.origin, MARGIN)) for p in (history.reference, history.now)]
     if margins[0] is not None and margins[1] is not None:
         out["mean_margin"] = describe.pair(margins[0][1].mean, margins[1][1].mean)

@@ -97,8 +97,17 @@ def _side(profile: Profile, name: str) -> _Side | None:
         moments.high,
         values=values[here],
         weights=rows.multiplicity[here] if len(values) else None,
+        whole=_whole(counts, moments),
     )
     return _Side(counts, moments, curve)
+
+
+def _whole(counts: Histogram, moments: Moments) -> bool:
+    """Tell whether all values are whole numbers, as far as edges, ends and sum tell."""
+    told = np.array([moments.low, moments.high, moments.mean * moments.rows, *counts.edges])
+    # A value with a cell of its own has a second edge the least step below it.
+    near = np.abs(told - np.rint(told)) <= 1e-9 * np.maximum(np.abs(told), 1)
+    return bool(np.isfinite(told).all() and near.all())
 
 
 def _rows_to_look_at(
@@ -151,15 +160,12 @@ def _says(before: Curve, now: Curve) -> str:
 
 def _evidence(before: _Side, now: _Side) -> dict[str, Any]:
     curves = before.curve, now.curve
-    low = min(before.moments.low, now.moments.low)
-    high = max(before.moments.high, now.moments.high)
-    ends = np.concatenate([[low], np.clip(before.counts.edges, low, high), [high]])
-    middles = ends[:-1] / 2 + ends[1:] / 2
     return {
         "mean": describe.pair(before.moments.mean, now.moments.mean),
         "std": describe.pair(before.moments.std, now.moments.std),
         "minimum": describe.pair(before.moments.low, now.moments.low),
         "maximum": describe.pair(before.moments.high, now.moments.high),
         **describe.quantiles(*curves),
-        **describe.divergences(before.counts.tally, now.counts.tally, values=middles),
+        **describe.divergences(before.counts.tally, now.counts.tally, ordered=True),
+        "wasserstein": curves[0].distance(curves[1]),
     }

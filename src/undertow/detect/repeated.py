@@ -230,12 +230,12 @@ def _says(history: History, column: Column, name: str, spike: _Spike) -> str:
         return f"{column.name!r} was {told[0]} in every row, now it is {told[1]} in every row"
     if was == 1.0:
         head = f"{column.name!r} was the constant {name} in all {before:,} rows of the reference"
-        told = f"{head}, now in {percent(is_)}"
-        return f"{told}: {missing}" if is_ < USUAL else told
+        share = f"{head}, now in {percent(is_)}"
+        return f"{share}: {missing}" if is_ < USUAL else share
     if is_ == 1.0:
         head = f"{column.name!r} is the constant {name} in all {now:,} rows now"
-        told = f"{head}, was in {percent(was)}"
-        return f"{told}: {missing}" if was < USUAL else told
+        share = f"{head}, was in {percent(was)}"
+        return f"{share}: {missing}" if was < USUAL else share
     known = column.kind is Kind.TIME and name[:10] in _CLOCKS
     known = known or (column.kind is Kind.NUMBER and spike.value in SENTINELS)
     word = f"{name} (often stands for missing)" if known else f"the one value {name}"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from undertow.core.errors import DataError, UsageError
+from undertow.core.errors import DataError, UndertowError, UsageError
 from undertow.sources.edge import Part
 from undertow.sources.spool import Spool
-from undertow.sources.words import one_line, reading
+from undertow.sources.words import explain, one_line, reading
 
 _THEN = "check the frame, or write it to Parquet and read that"
 
@@ -44,12 +44,19 @@ def open_frame(data: Any, name: str) -> Part:
         table = _in_memory(data, name)
         if table is not None:
             return TablePart(name, table.replace_schema_metadata(None))
-        stream = pa.RecordBatchReader.from_stream(data)
-        return Spool().write(name, stream.schema.remove_metadata(), _batches(stream))
+        try:
+            stream = pa.RecordBatchReader.from_stream(data)
+            return Spool().write(name, stream.schema.remove_metadata(), _batches(stream))
+        except (UndertowError, MemoryError):
+            raise
+        except Exception as error:  # whatever the library behind the stream raises
+            raise DataError(explain(name, error, _THEN)) from error
 
 
 def is_frame(data: Any) -> bool:
     """Say whether this is something `open_frame` reads."""
+    if isinstance(data, type):
+        return False
     return hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping | list | pa.RecordBatch)
 
 
@@ -106,6 +113,8 @@ def _from_pandas(frame: Any, name: str) -> pa.Table:
 
 
 def _from_series(column: Any) -> pa.Array | pa.ChunkedArray:
+    if hasattr(column.dtype, "fill_value"):
+        column = column.sparse.to_dense()  # Arrow has no sparse columns
     try:
         return pa.array(column, from_pandas=True)
     except (pa.ArrowException, OverflowError):

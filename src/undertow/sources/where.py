@@ -87,6 +87,61 @@ def only_where(inner: Dataset, condition: str) -> Where:
     return Where(inner, condition, needs)
 
 
+def split_by(reference: str | None, current: str | None) -> frozenset[str]:
+    """Return the columns, in lower case, whose values conditions make differ between two sides.
+
+    They are those of every condition that only one side has; what both sides ask for splits
+    nothing. What is no condition names no column.
+
+    >>> sorted(split_by("year = 2008 AND age > 30", "age > 30 AND year = 2010"))
+    ['year']
+    """
+    import duckdb
+
+    if reference == current:
+        return frozenset()
+    sides: list[dict[str, Any]] = []
+    try:
+        with connected(files=False) as connection:
+            for condition in (reference, current):
+                parsed = [_parse(connection, condition.strip())] if condition else []
+                sides.append({_alike(part): part for tree in parsed for part in _parts(tree)})
+    except (duckdb.Error, UsageError):
+        return frozenset()
+    alone = [part for side in sides for key, part in side.items() if key not in _common(sides)]
+    return frozenset(name for part in alone for name in _columns(part))
+
+
+def _common(sides: Sequence[dict[str, Any]]) -> set[str]:
+    return set(sides[0]) & set(sides[1])
+
+
+def _parts(tree: Any) -> list[Any]:
+    """Return the conditions that AND joins."""
+    if tree.get("type") != "CONJUNCTION_AND":
+        return [tree]
+    return [part for child in tree["children"] for part in _parts(child)]
+
+
+def _alike(tree: Any) -> str:
+    """Return a condition's tree as text, without where in the text each part stood."""
+
+    def bare(node: Any) -> Any:
+        if isinstance(node, list):
+            return [bare(each) for each in node]
+        if isinstance(node, dict):
+            return {key: bare(each) for key, each in node.items() if key != "query_location"}
+        return node
+
+    return json.dumps(bare(tree), sort_keys=True)
+
+
+def _columns(tree: Any) -> set[str]:
+    """Return the names a condition reads, in lower case."""
+    refs = [node for node in _nodes(tree) if node.get("class") == "COLUMN_REF"]
+    return {str(name).casefold() for node in refs for name in node["column_names"]}
+
+
 def _parse(connection: duckdb.DuckDBPyConnection, condition: str) -> Any:
     """Return the tree of a condition, or refuse anything more or less than one expression."""
     sql = f"SELECT (\n{condition}\n)"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from undertow.stats import divergence
 from undertow.stats.counts import Counts, Floats
@@ -24,16 +22,17 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 class Curve:
     """A distribution function read from rows per cell: straight inside a cell, a step at an atom.
 
-    `knots` are the cells' edges with the lowest and highest value at the ends. Where all of them are
-    whole numbers, so are the quantiles.
+    `knots` are the cells' edges with the lowest and highest value at the ends. Quantiles of `whole`
+    numbers are whole.
 
     >>> curve = Curve.of(np.array([0.0, 1.0]), np.array([0, 10, 0]), 0.0, 1.0)
     >>> curve.quantile(0.5), curve.share_below(0.25)
-    (1.0, 0.25)
+    (0.5, 0.25)
     """
 
     knots: Floats
     heights: Floats
+    whole: bool = False
 
     @classmethod
     def of(
@@ -45,23 +44,26 @@ class Curve:
         *,
         values: Floats | None = None,
         weights: Counts | None = None,
+        whole: bool = False,
     ) -> Curve:
         """Return the curve of counts (one more than edges) over values between low and high.
 
-        A cell that holds much of this side (its values lie where the reference had few) is drawn
-        with the help of sampled `values` and their `weights`.
+        The outermost cells, and cells that hold much of this side (its values lie where the
+        reference had few), are drawn with the help of sampled `values` and their `weights`.
         """
         total = max(int(counts.sum()), 1)
         heights = np.concatenate([[0.0], counts.cumsum() / total])
         ends = np.asarray([low, *np.clip(edges, low, high), high], np.float64)
         ends = np.maximum.accumulate(ends)
         if values is None or weights is None or not len(values):
-            return cls(ends, heights)
+            return cls(ends, heights, whole)
+        held = np.flatnonzero(counts)
+        ends_of = set(held[[0, -1]].tolist()) if len(held) else set()
         knots, rises = [ends[:1]], [heights[:1]]
         for cell in range(len(counts)):
             left, right = ends[cell], ends[cell + 1]
-            if counts[cell] > COARSE * total and np.nextafter(left, np.inf) < right:
-                inside = (values > left) & (values <= right)
+            if counts[cell] and (counts[cell] > COARSE * total or cell in ends_of) and np.nextafter(left, np.inf) < right:
+                inside = ((values > left) | (values == low)) & (values <= right)
                 steps, where = np.unique(values[inside], return_inverse=True)
                 if len(steps):
                     share = np.bincount(where, weights=weights[inside]).cumsum()
@@ -71,7 +73,17 @@ class Curve:
                     rises.append(np.stack([before, up], 1).ravel())
             knots.append(ends[cell + 1 : cell + 2])
             rises.append(heights[cell + 1 : cell + 2])
-        return cls(np.concatenate(knots), np.concatenate(rises))
+        return cls(np.concatenate(knots), np.concatenate(rises), whole)
+
+    def distance(self, other: Curve) -> float:
+        """Return the area between two curves: the Wasserstein distance, in the unit of the values."""
+        knots = np.union1d(self.knots, other.knots)
+        mine = np.interp(knots, self.knots, self.heights, left=0.0, right=1.0)
+        yours = np.interp(knots, other.knots, other.heights, left=0.0, right=1.0)
+        gaps = np.abs(mine - yours)
+        with np.errstate(over="ignore"):
+            area = float(((gaps[1:] + gaps[:-1]) / 2 * np.diff(knots)).sum())
+        return min(area, float(np.finfo(np.float64).max))
 
     def share_below(self, value: float) -> float:
         """Return the share of rows at or below a value."""
@@ -96,14 +108,7 @@ class Curve:
         if single or not math.isfinite(right - left) or high <= low:
             return float(right)
         value = float(left + (right - left) * (share - low) / (high - low))
-        return min(math.ceil(value), float(right)) if self._whole else value
-
-    @cached_property
-    def _whole(self) -> bool:
-        """Tell whether all values are whole numbers, as far as the knots tell."""
-        # A sampled value has a second knot the least step below it.
-        finite = self.knots[np.isfinite(self.knots)]
-        return bool((np.abs(finite - np.rint(finite)) <= 4 * np.spacing(np.abs(finite))).all())
+        return min(float(math.ceil(value)), float(right)) if self.whole else value
 
 
 def pair(reference: float, current: float) -> dict[str, float | None]:
@@ -124,17 +129,13 @@ def quantiles(reference: Curve, current: Curve) -> dict[str, Any]:
     }
 
 
-def divergences(
-    reference: Counts, current: Counts, *, values: npt.ArrayLike | None = None
-) -> dict[str, float]:
-    """Return PSI, JS, KL and chi-square; with ordered cells (`values`) also KS and Wasserstein."""
+def divergences(reference: Counts, current: Counts, *, ordered: bool = False) -> dict[str, float]:
+    """Return PSI, JS, KL and chi-square of the cells; of ordered ones also KS."""
     out: dict[str, float] = {}
     held = (reference + current) > 0
     ours, theirs = reference[held], current[held]
-    if values is not None:
+    if ordered:
         out["ks"], out["ks_p"] = divergence.ks(ours, theirs)
-        middles = np.asarray(values, np.float64)[held]
-        out["wasserstein"] = divergence.wasserstein(ours, theirs, values=middles)
         ours, theirs = divergence.coarse(ours, theirs)
     out["psi"] = divergence.psi(ours, theirs)
     out["js"] = divergence.js(ours, theirs)

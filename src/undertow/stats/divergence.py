@@ -11,7 +11,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from undertow.core.errors import DataError
 from undertow.stats.counts import Counts, Floats, paired
 
 FILL = 1e-4
@@ -183,30 +182,3 @@ def kolmogorov(x: float) -> float:
         return float(min(max(1 - inside, 0.0), 1.0))
     k = np.arange(1, 12)
     return float(min(max(2 * ((-1.0) ** (k - 1) * np.exp(-2 * (k * x) ** 2)).sum(), 0.0), 1.0))
-
-
-def wasserstein(
-    reference: npt.ArrayLike, current: npt.ArrayLike, *, values: npt.ArrayLike
-) -> float:
-    """Return the Wasserstein (earth mover's) distance, in the unit of `values`.
-
-    `values` holds one representative value a cell (its mean or middle), in order; cells whose value
-    is not finite move nothing. As scipy.stats.wasserstein_distance of the values, weighted. Raises
-    DataError where there is not one value a cell.
-
-    >>> wasserstein([10, 0], [0, 10], values=[1.0, 4.0])
-    3.0
-    """
-    ours, theirs = paired(reference, current)
-    where = np.asarray(values, dtype=np.float64)
-    if where.shape != ours.shape:
-        raise DataError(f"{where.size} values for {ours.size} cells: give one each")
-    finite = np.isfinite(where)
-    ours, theirs, where = ours[finite], theirs[finite], where[finite]
-    if where.size < 2 or not int(ours.sum()) or not int(theirs.sum()):
-        return 0.0
-    gaps = np.abs(np.cumsum(_shares(ours) - _shares(theirs)))[:-1]
-    with np.errstate(over="ignore"):
-        widths = np.maximum(np.diff(where), 0.0)
-        moved = float(np.where(gaps > 0, gaps * np.minimum(widths, LARGEST), 0.0).sum())
-    return min(moved, LARGEST)

@@ -39,7 +39,7 @@ def is_profile(path: str | os.PathLike[str]) -> bool:
     try:
         with Path(path).open("rb") as file:
             return file.read(256).find(b"magic.txtundertow profile") > 0
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
