@@ -101,7 +101,9 @@ class Loop:
     ) -> Report:
         """Compare current with reference; without current, the last part of one set with the rest."""
         if reference is current and hasattr(current, "read_next_batch"):
-            raise UsageError("both sides are the same stream, which is read only once; give a table")
+            raise UsageError(
+                "both sides are the same stream, which is read only once; give a table"
+            )
         notes: list[str] = []
         second: Dataset | Profile
         first: Dataset | Profile = _opened(reference, _both(where, reference_where))

@@ -189,5 +189,5 @@ def test_zz_the_number_of_cases(capsys):
     """Say how many cases were read; at least 10,000 where all ran in this process."""
     total = sum(CASES.values())
     with capsys.disabled():
-        print(f"\nreaders fuzzed with {total:,} cases: {dict(CASES)}")  # noqa: T201
+        print(f"\nreaders fuzzed with {total:,} cases: {dict(CASES)}")
     assert total == 0 or len(CASES) < 5 or total >= GOAL

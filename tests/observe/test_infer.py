@@ -92,7 +92,7 @@ def test_a_column_cannot_have_two_roles():
 
 def test_an_unknown_column_is_answered_with_the_closest():
     """A typing mistake costs one line."""
-    with pytest.raises(ut.UsageError, match="no column 'aeg'.*did you mean 'age'"):
+    with pytest.raises(ut.UsageError, match=r"no column 'aeg'.*did you mean 'age'"):
         ut.infer_schema(pa.table({"age": [1]}), ignore="aeg")
 
 

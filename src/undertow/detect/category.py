@@ -178,7 +178,9 @@ class Share:
             if np.count_nonzero(ours) == np.count_nonzero(theirs) == 1 and {before, now} == {0, 1}:
                 was, is_ = (values.name(int(side.argmax())) for side in (ours, theirs))
                 says = f"{was!r} in every row of the reference, {is_!r} in every row now"
-                steps = (f"leave it out, as it only tells the two sides apart: --ignore {column.name}",)
+                steps = (
+                    f"leave it out, as it only tells the two sides apart: --ignore {column.name}",
+                )
             yield Finding(
                 check,
                 f"{column.name}={value}",

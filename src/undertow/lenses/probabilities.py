@@ -94,7 +94,11 @@ class Probabilities:
         rows = _matrix(values.array, self.classes)
         known: NDArray[np.bool_] = np.asarray(np.isfinite(rows).all(axis=1))
         rows = np.where(known[:, None], rows, 1.0)
-        rows = np.exp(rows - rows.max(axis=1, keepdims=True)) if self.logits else np.clip(rows, 0.0, None)
+        rows = (
+            np.exp(rows - rows.max(axis=1, keepdims=True))
+            if self.logits
+            else np.clip(rows, 0.0, None)
+        )
         total = rows.sum(axis=1, keepdims=True)
         known &= total[:, 0] > 0
         rows = rows / np.where(total > 0, total, 1.0)

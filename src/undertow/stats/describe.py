@@ -62,7 +62,8 @@ class Curve:
         knots, rises = [ends[:1]], [heights[:1]]
         for cell in range(len(counts)):
             left, right = ends[cell], ends[cell + 1]
-            if counts[cell] and (counts[cell] > COARSE * total or cell in ends_of) and np.nextafter(left, np.inf) < right:
+            coarse = counts[cell] > COARSE * total or (counts[cell] and cell in ends_of)
+            if coarse and np.nextafter(left, np.inf) < right:
                 inside = ((values > left) | (values == low)) & (values <= right)
                 steps, where = np.unique(values[inside], return_inverse=True)
                 if len(steps):

@@ -81,13 +81,13 @@ def feedback(rows: int = 3000) -> Story:
     production, after, wrong = logged(LAUNCHED)
     return Story(
         f"a sentiment model trained on {rows:,} comments; it calls {before:.0%} of them neutral",
-        f"{rows:,} later comments, {LAUNCHED:.0%} of them about SmartSync, a product launched since, in words "
-        "the model has never seen. No exception is raised, and nobody has labelled anything yet",
+        f"{rows:,} later comments, {LAUNCHED:.0%} of them about SmartSync, a product launched since, "
+        "in words the model has never seen. No exception is raised, and nobody has labelled anything yet",
         reference,
         production,
         {"prediction": "prediction", "score": "confidence", "text": "feedback"},
-        f"customers are no more neutral than before; the model's accuracy went from {right:.0%} to {wrong:.0%}, "
-        f"and it now calls {after:.0%} neutral",
+        f"customers are no more neutral than before; the model's accuracy went from {right:.0%} to "
+        f"{wrong:.0%}, and it now calls {after:.0%} neutral",
     )
 
 
