@@ -18,8 +18,8 @@ import pyarrow as pa
 
 import undertow as ut
 
-WORDS = np.array([f"{a}{b}" for a in ("ba", "co", "di", "fu", "ge", "ho", "ka", "lu", "mi", "no")
-                  for b in ("ra", "se", "ti", "vo", "zu", "ban", "cel", "dor", "fin", "gul")])  # fmt: skip
+_STARTS, _ENDS = "ba co di fu ge ho ka lu mi no", "ra se ti vo zu ban cel dor fin gul"
+WORDS = np.array([a + b for a in _STARTS.split() for b in _ENDS.split()])
 
 
 def zipf(distinct: int) -> np.ndarray:

@@ -105,9 +105,11 @@ def _side(profile: Profile, name: str) -> _Side | None:
 def _whole(counts: Histogram, moments: Moments) -> bool:
     """Tell whether all values are whole numbers, as far as edges, ends and sum tell."""
     told = np.array([moments.low, moments.high, moments.mean * moments.rows, *counts.edges])
+    if not np.isfinite(told).all():
+        return False
     # A value with a cell of its own has a second edge the least step below it.
     near = np.abs(told - np.rint(told)) <= 1e-9 * np.maximum(np.abs(told), 1)
-    return bool(np.isfinite(told).all() and near.all())
+    return bool(near.all())
 
 
 def _rows_to_look_at(

@@ -6,6 +6,7 @@ and is never read as markup.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ _ASCII = str.maketrans(
     | {"≤": "<=", "≥": ">=", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
 )
+_FOLDERS = re.compile(r"[^\s=,]*/(?=[^/\s])")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -125,12 +127,20 @@ class _Page:
         for number, line in enumerate(self._fold(headline(report), self.width - 2, 4)):
             yield self._text((f"{mark} " if number == 0 else "  ", style), (line, "bold"))
         sides = [
-            f"{self._cut(safe(side.source, 400), max(24, self.width // 3))} ({side.rows:,} rows)"
+            f"{self._source(safe(side.source, 400))} ({side.rows:,} rows)"
             for side in (report.current, report.reference)
         ]
         about = f"{sides[0]} against {sides[1]}: {counts(report)}"
         for line in self._fold(about, self.width - 2, 3):
             yield self._text((f"  {line}", "dim"))
+
+    def _source(self, source: str) -> str:
+        """Return where rows came from, short of its folders where it is long."""
+        room = max(24, self.width // 2)
+        if self._len(source) <= room:
+            return source
+        path, where, condition = source.partition(" where ")
+        return self._cut(_FOLDERS.sub("", path) + where + condition, room)
 
     def _shown(self) -> tuple[list[Finding], dict[Verdict, int]]:
         """Return the findings to list, and how many of each verdict were left out."""
@@ -255,7 +265,18 @@ class _Page:
         steps = list(dict.fromkeys(safe(step, 300) for finding in shown for step in finding.next))
         if self.full or len(steps) <= 4:
             return steps
-        return [*steps[:3], f"{len(steps) - 3} more (show with --all)"]
+        first = self._different()
+        return [*first, f"{len(steps) - len(first)} more (show with --all)"]
+
+    def _different(self) -> list[str]:
+        """Return three steps that differ in more than the column they name, worst first."""
+        leads = self.report.leads(Verdict.CHANGED) + self.report.leads(Verdict.WATCH)
+        steps = [safe(step, 300) for group in leads for step in group[0].next]
+        steps += [safe(step, 300) for group in leads for each in group[1:] for step in each.next]
+        kinds: dict[str, str] = {}
+        for step in steps:
+            kinds.setdefault(step.partition(": undertow ")[0], step)
+        return list(dict.fromkeys([*kinds.values(), *steps]))[:3]
 
     def _keys(self) -> Iterator[Text]:
         found = self.report.having(Verdict.CHANGED) or self.report.having(Verdict.WATCH)
