@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from undertow.core.errors import UsageError, did_you_mean
@@ -85,7 +86,7 @@ def _member(family: type[E], value: object, column: str) -> E:
         raise UsageError(f"column {column!r}: no {word} {value!r}{hint}") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """The columns of a data set, in order, found by name, kind or role.
 
@@ -109,14 +110,17 @@ class Schema:
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a column of that name is there."""
-        return any(column.name == name for column in self.columns)
+        return name in self._named
 
     def __getitem__(self, name: str) -> Column:
         """Return a column by name; raise UsageError with the closest name."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise UsageError(f"no column {name!r}{did_you_mean(name, self.names)}")
+        if name not in self._named:
+            raise UsageError(f"no column {name!r}{did_you_mean(name, self.names)}")
+        return self._named[name]
+
+    @cached_property
+    def _named(self) -> dict[str, Column]:
+        return {column.name: column for column in reversed(self.columns)}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Survey:
 
     def numbers(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return a column's sampled finite values, sorted, and the weight of each."""
-        if column not in self.sample.column_names:
+        if self.sample.schema.get_field_index(column) < 0:
             return np.empty(0), np.empty(0, np.int64)
         values = to_floats(self.sample.column(column).combine_chunks())
         keep = np.isfinite(values)

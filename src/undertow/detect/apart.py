@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from undertow.core import hashing
 from undertow.core.check import History
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.profile import EVERY, Batch, Profile
@@ -95,6 +96,7 @@ class ToldApart:
             np.column_stack(table.columns),
             side,
             table.groups,
+            first=np.concatenate([_half(history.reference, read, each) for each in tables]),
             named=table.named,
             texts=table.texts,
             tolerance=tolerance,
@@ -130,6 +132,15 @@ def dealt(sample: RowSample) -> pa.Array:
         steps = (np.cumsum(weights) * (MOST / total) + stream().random()).astype(np.int64)
         copies = np.minimum(np.diff(steps, prepend=0), weights)
     return pa.array(np.repeat(np.arange(len(weights)), copies))
+
+
+def _half(profile: Profile, read: list[Column], table: pa.Table) -> NDArray[np.bool_]:
+    """Return which half each row is learned with: by its content, so that twins stay together."""
+    rows = Batch(profile, table)
+    total = np.zeros(table.num_rows, np.uint64)
+    for column in read:
+        total += rows[column.name].hashes * np.uint64(hashing.hash_text(column.name) | 1)
+    return (hashing.mix(total) & np.uint64(1)).astype(np.bool_)
 
 
 def _encoded(profile: Profile, read: list[Column], before: pa.Table, now: pa.Table) -> _Table:

@@ -114,7 +114,7 @@ def _examples(
 ) -> tuple[dict[str, str], ...]:
     sample = history.now.get(RowSample, *EVERY)
     lens = history.now.lenses.get(column.name)
-    if sample is None or lens is None or column.name not in sample.kept.column_names:
+    if sample is None or lens is None or sample.kept.schema.get_field_index(column.name) < 0:
         return ()
     cells = Values(column, sample.kept.column(column.name))
     found = lens(cells).get(f"{column.name}:marks")

@@ -218,7 +218,7 @@ def _rows_to_look_at(
     """Return a few rows that hold the value, and how to see what else is different about them."""
     side = history.reference if gone else history.now
     rows = sampled.kept(side).kept
-    if name not in rows.column_names:
+    if rows.schema.get_field_index(name) < 0:
         return (), ()
     cells = pc.equal(to_text(rows.column(name).combine_chunks()), value).to_pylist()
     column, word = sql.name(name), sql.text(value)

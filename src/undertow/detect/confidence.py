@@ -84,11 +84,15 @@ class Confidence:
             shape=describe.histogram(
                 *curves, counts.edges[np.flatnonzero(counts.atoms & (counts.tally > 0))]
             ),
-            next=(
-                f"look at rows whose {column.origin!r} is least sure: are they new kinds of rows?",
-                "label some of them: only labels tell whether the model is still right",
-            ),
+            next=_steps(history, column.origin),
         )
+
+
+def _steps(history: History, name: str) -> tuple[str, ...]:
+    look = f"look at rows whose {name!r} is least sure: are they new kinds of rows?"
+    if history.reference.schema.one(Role.LABEL) is not None:
+        return (look,)
+    return look, "label some of them: only labels tell whether the model is still right"
 
 
 def _made(schema: Schema) -> Iterator[Column]:

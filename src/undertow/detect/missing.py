@@ -196,7 +196,7 @@ def _steps(name: str, now: Presence) -> tuple[str, ...]:
 
 def _missing(history: History, column: Column) -> NDArray[np.bool_] | None:
     table = sampled.kept(history.now).kept
-    if column.name not in table.column_names:
+    if table.schema.get_field_index(column.name) < 0:
         return None
     cells = table.column(column.name).combine_chunks()
     out = ~np.asarray(cells.is_valid())

@@ -140,7 +140,7 @@ def _respelled(values: Compared) -> tuple[str, dict[str, str], int]:
 
 def _examples(history: History, column: Column, words: list[str]) -> tuple[dict[str, str], ...]:
     table = sampled.kept(history.now).kept
-    if column.name not in table.column_names:
+    if table.schema.get_field_index(column.name) < 0:
         return ()
     cells = sampled.texts(sampled.kept(history.now), column.name)
     chosen = np.isin(np.asarray(cells.fill_null("").to_pylist(), dtype=object), words)

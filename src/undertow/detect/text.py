@@ -182,7 +182,7 @@ def _one(
         evidence=evidence,
         shape=_shape(sides, pairs),
         examples=sides.samples.examples(word) if now > before else (),
-        next=_steps(column, word),
+        next=_steps(column, word) if now > before else _lost(word),
     )
 
 
@@ -205,6 +205,13 @@ def _steps(column: Column, word: str) -> tuple[str, ...]:
     quoted = word.replace("'", "''")
     condition = f"{column.name} ILIKE '%{quoted}%'"
     return (read, f'Compare those rows alone: --current-where "{condition}"')
+
+
+def _lost(word: str) -> tuple[str, ...]:
+    return (
+        f"Read the texts of the reference that hold {word!r}: "
+        "what do they say that is said otherwise, or not at all, now?",
+    )
 
 
 def _effect(drawn: category.Compared, cells: Vocabulary, tolerance: float) -> Effect:

@@ -223,7 +223,7 @@ def _words(side: Profile, column: Column) -> _Words:
             counts.rows,
         )
     sample = sampled.kept(side)
-    if column.name not in sample.kept.column_names:
+    if sample.kept.schema.get_field_index(column.name) < 0:
         return _Words((), 0, 0)
     cells = sampled.texts(sample, column.name)
     weights = sample.multiplicity * sampled.worth(sample)
@@ -241,7 +241,7 @@ def _stands_for_none(words: pa.Array) -> Any:
 
 def _examples(side: Profile, column: Column, words: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     sample = sampled.kept(side)
-    if column.name not in sample.kept.column_names:
+    if sample.kept.schema.get_field_index(column.name) < 0:
         return ()
     cells = sampled.texts(sample, column.name)
     chosen = np.asarray(pc.is_in(cells, value_set=pa.array(words, pa.string())), np.bool_)

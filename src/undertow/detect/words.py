@@ -207,7 +207,7 @@ class Samples:
 
 def _sampled(profile: Profile, column: Column) -> tuple[Texts, ...]:
     sample = profile.get(RowSample, *EVERY)
-    if sample is None or column.name not in sample.kept.column_names:
+    if sample is None or sample.kept.schema.get_field_index(column.name) < 0:
         return ()
     return tuple(texts(Values(column, sample.kept.column(column.name))))
 

@@ -45,7 +45,7 @@ class Text:
     @classmethod
     def fit(cls, survey: Survey, column: Column) -> Self:
         """Return the lens; it knows the reference's longest length too, if several rows have it."""
-        if column.name not in survey.sample.column_names:
+        if survey.sample.schema.get_field_index(column.name) < 0:
             return cls()
         cells = Values(column, survey.sample.column(column.name))
         length = np.concatenate(

@@ -65,11 +65,15 @@ def told_apart(
     side: Flags,
     groups: Mapping[str, Sequence[int]],
     *,
+    first: Flags | None = None,
     named: Sequence[int] = (),
     texts: Mapping[int, object] | None = None,
     tolerance: float = 0.10,
 ) -> Apart:
     """Return how far the rows of one side can be told from those of the other.
+
+    `first` says which half each row is learned with; equal rows belong in one half, or a row of one
+    side is scored by what was learned on its twin of the other.
 
     `side` is True for current rows. `groups` says which columns of the table belong together, by
     name; `named` are columns of category codes below 255. `texts` maps a column of the table to a
@@ -81,18 +85,19 @@ def told_apart(
 
     # Small trees are learned faster on one core than on all that others use too.
     with threadpool_limits(limits=1, user_api="openmp"):
-        return _told_apart(table, side, groups, named, texts or {}, tolerance)
+        halves = stream().random(len(side)) < 0.5 if first is None else first
+        return _told_apart(table, side, groups, halves, named, texts or {}, tolerance)
 
 
 def _told_apart(
     table: Floats,
     side: Flags,
     groups: Mapping[str, Sequence[int]],
+    first: Flags,
     named: Sequence[int],
     texts: Mapping[int, object],
     tolerance: float,
 ) -> Apart:
-    first = stream().random(len(side)) < 0.5
     bins = np.zeros((2, BINS), np.int64)
     aucs, errors, fitted = [], [], []
     for test in (first, ~first):

@@ -6,14 +6,15 @@ table; above, a row that occurred a thousand times is one draw, not a thousand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from undertow.core.profile import EVERY, Profile
-from undertow.core.schema import Kind, Role
+from undertow.core.schema import Kind, Role, Schema
 from undertow.core.values import to_floats, to_text
 from undertow.stats.counts import Floats
 from undertow.summaries.sample import RowSample
@@ -51,7 +52,7 @@ def worth(sample: RowSample) -> float:
 
 def numbers(sample: RowSample, column: str) -> Floats:
     """Return a column of the sampled rows as floats, NaN where missing; empty where it is gone."""
-    if column not in sample.kept.column_names:
+    if sample.kept.schema.get_field_index(column) < 0:
         return np.empty(0)
     return to_floats(sample.kept.column(column).combine_chunks())
 
@@ -80,28 +81,38 @@ def examples(
 ) -> tuple[dict[str, str], ...]:
     """Return a few of the sampled rows that are chosen: the column and any identifier, as text."""
     table = kept(profile).kept
-    if column not in table.column_names:
+    fields = table.schema
+    if fields.get_field_index(column) < 0:
         return ()
     picked = (
         np.arange(min(most, table.num_rows)) if chosen is None else np.flatnonzero(chosen)[:most]
     )
-    ids = [each.name for each in profile.schema.of(role=(Role.ID, Role.TIME))]
-    # What surrounds a value tells most where it is text, then where it is what the model said.
-    around = [
-        each.name
-        for family in (
-            profile.schema.of(kind=Kind.TEXT),
-            profile.schema.of(role=(Role.PREDICTION, Role.LABEL, Role.SEGMENT)),
-            profile.schema.of(kind=Kind.CATEGORY),
-            profile.schema,
-        )
-        for each in family
-    ]
-    named = [name for name in dict.fromkeys([*ids, column, *around]) if name in table.column_names]
-    names = named[:CELLS]
+    if not len(picked):
+        return ()
+    names = list(itertools.islice(_told_with(profile.schema, column, fields), CELLS))
     rows = table.select(names).take(pa.array(picked, pa.int64()))
     cells = {name: _text(rows.column(name)) for name in names}
     return tuple({name: cells[name][spot] for name in names} for spot in range(len(picked)))
+
+
+def _told_with(schema: Schema, column: str, fields: pa.Schema) -> Iterator[str]:
+    """Yield the identifiers, the column, and what surrounds it, as far as it is in the sample.
+
+    What surrounds a value tells most where it is text, then where it is what the model said.
+    """
+    seen: set[str] = set()
+    for family in (
+        lambda: schema.of(role=(Role.ID, Role.TIME)),
+        lambda: (schema[column],) if column in schema else (),
+        lambda: schema.of(kind=Kind.TEXT),
+        lambda: schema.of(role=(Role.PREDICTION, Role.LABEL, Role.SEGMENT)),
+        lambda: schema.of(kind=Kind.CATEGORY),
+        lambda: schema,
+    ):
+        for name in [each.name for each in family()]:
+            if name not in seen and fields.get_field_index(name) >= 0:
+                seen.add(name)
+                yield name
 
 
 def _text(cells: pa.ChunkedArray) -> list[str]:

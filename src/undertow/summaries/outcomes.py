@@ -286,7 +286,7 @@ class Outcomes:
 
 
 def _sampled(survey: Survey, column: Column | None) -> Values | None:
-    if column is None or column.name not in survey.sample.column_names:
+    if column is None or survey.sample.schema.get_field_index(column.name) < 0:
         return None
     return Values(column, survey.sample.column(column.name))
 
