@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, Unpack
 
@@ -25,8 +25,8 @@ from undertow.core.verdict import EFFECT_MAXIMUM
 from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
-from undertow.observe.declare import Declared, roles
-from undertow.sources import open_dataset, split_by, split_by_time
+from undertow.observe.declare import Declared, named, roles
+from undertow.sources import both, open_dataset, split_by, split_by_time
 from undertow.stats.calendar import Layout
 from undertow.stores import profile_file
 
@@ -82,9 +82,9 @@ class Loop:
             name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
             for name, kind in (options.get("kinds") or {}).items()
         }
-        given |= dict.fromkeys(_names("text", options.get("text")), Kind.TEXT)
-        given |= dict.fromkeys(_names("vector", options.get("vector")), Kind.VECTOR)
-        said = roles(**{name: _names(name, options.get(name)) for name in _ROLES})
+        given |= dict.fromkeys(named("text", options.get("text")), Kind.TEXT)
+        given |= dict.fromkeys(named("vector", options.get("vector")), Kind.VECTOR)
+        said = roles(**{name: named(name, options.get(name)) for name in _ROLES})
         filed = options.get("schema")
         schema = filed if filed is None or isinstance(filed, Schema) else read_schema(filed)
         fixed, auto = _tolerances(options.get("tolerance"))
@@ -106,7 +106,7 @@ class Loop:
             )
         notes: list[str] = []
         second: Dataset | Profile
-        first: Dataset | Profile = _opened(reference, _both(where, reference_where))
+        first: Dataset | Profile = _opened(reference, both(where, reference_where))
         if current is None:
             clock = next((n for n, role in self.declared.roles.items() if role == "time"), None)
             if isinstance(first, Profile) or clock is None:
@@ -116,10 +116,13 @@ class Loop:
             first, second, cut = split_by_time(first, clock)
             notes.append(cut)
         else:
-            second = _opened(current, _both(where, current_where))
+            second = _opened(current, both(where, current_where))
         before = self.profile(first) if isinstance(first, Dataset) else self._given(first)
         if current is not None:
-            before, left = self._without(before, split_by(reference_where, current_where))
+            schema, left = self.declared.without(
+                before.schema, split_by(reference_where, current_where)
+            )
+            before = replace(before, schema=schema)
             notes += left
         if isinstance(second, Profile):
             if second.plan_id != before.plan_id:
@@ -223,28 +226,6 @@ class Loop:
                 )
         kept = tuple(replace(a, kind=b.kind) for a, b in zip(schema, profile.schema, strict=True))
         return replace(profile, schema=Schema(kept))
-
-    def _without(self, profile: Profile, split: Collection[str]) -> tuple[Profile, list[str]]:
-        """Return the profile without what the conditions split by, and a note that says so.
-
-        Such a column differs by construction. One the user spoke of stays, and so does the clock.
-        """
-        told = {*self.declared.kinds, *self.declared.roles}
-        names = [
-            column.name
-            for column in profile.schema
-            if column.name.casefold() in split
-            and column.name not in told
-            and column.role not in {Role.ID, Role.TIME, Role.VERSION, Role.IGNORE}
-        ]
-        if not names:
-            return profile, []
-        why = "the conditions split the rows by it"
-        schema = profile.schema
-        for name in names:
-            schema = schema.but(name, role=Role.IGNORE, why=why)
-        note = f"not compared, as the conditions split the rows by it: {', '.join(names)}"
-        return replace(profile, schema=schema), [note]
 
     def _taught(self, first: object, second: object, reference: Profile) -> Taught | None:
         """Return the tolerances the reference teaches by its own blocks of time, if asked for."""
@@ -394,22 +375,6 @@ def _opened(data: Any, where: str | None) -> Dataset | Profile:
             raise UsageError("a condition needs rows; a profile holds none, make it with --where")
         return data if isinstance(data, Profile) else load(data)
     return open_dataset(data, where=where)
-
-
-def _both(one: str | None, other: str | None) -> str | None:
-    given = [each for each in (one, other) if each]
-    return " AND ".join(f"({each})" for each in given) if len(given) > 1 else "".join(given) or None
-
-
-def _names(option: str, columns: object) -> tuple[str, ...]:
-    """Return the columns an option names; raise UsageError where those are no names."""
-    if columns is None or isinstance(columns, str):
-        return () if columns is None else (columns,)
-    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
-    for name in names:
-        if not isinstance(name, str):
-            raise UsageError(f"{option} {name!r}: give the name of a column, as {str(name)!r}")
-    return names
 
 
 def _no_kind(name: str, kind: str) -> Kind:

@@ -102,10 +102,8 @@ class Finding:
         if self.unsure:
             return self.unsure
         if effect.detected:
-            return (
-                f"a real difference of {size(effect.name, effect.low)} to "
-                f"{size(effect.name, effect.high)}, too unsure to size{need}"
-            )
+            span = f"{size(effect.name, effect.low)} to {size(effect.name, effect.high)}"
+            return f"{self.says}: a real difference of {span}, too unsure to size{need}"
         return f"too few rows to tell: {short:,}{need}"
 
     def judged(self, comparisons: int) -> Finding:

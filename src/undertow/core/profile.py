@@ -20,8 +20,8 @@ from undertow.core.values import Values
 
 S = TypeVar("S")
 Key = tuple[tuple[str, ...], type[Summary]]
-EVERY = ("*",)
-"""Stands for all columns of the data, where a summary is of whole rows."""
+EVERY: tuple[str, ...] = ()
+"""Stands for all columns of the data, where a summary is of whole rows: no column is called that."""
 
 
 @dataclass(frozen=True)

@@ -175,6 +175,8 @@ class Share:
             gone = not theirs[spot]
             says = f"{value!r}{word} {percent(before)} → {percent(now)} of rows"
             examples, steps = _rows_to_look_at(history, column.name, value, gone=gone)
+            if 1 in {now, before if gone else now}:
+                steps = (f"ask why every row {'had' if gone else 'has'} {column.name} = {value}",)
             if np.count_nonzero(ours) == np.count_nonzero(theirs) == 1 and {before, now} == {0, 1}:
                 was, is_ = (values.name(int(side.argmax())) for side in (ours, theirs))
                 says = f"{was!r} in every row of the reference, {is_!r} in every row now"

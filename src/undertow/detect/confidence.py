@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from undertow.core.check import History
-from undertow.core.finding import Finding, Rows, percent
+from undertow.core.finding import Finding, Rows
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Role, Schema
 from undertow.core.summary import Need
@@ -19,6 +19,7 @@ from undertow.stats import describe
 from undertow.stats.describe import Curve
 from undertow.stats.gap import cdf_gap
 from undertow.stats.rows import needs_rows
+from undertow.stats.told import rough
 from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
 from undertow.summaries.moments import Moments
@@ -75,7 +76,7 @@ class Confidence:
         return Finding(
             check,
             column.origin,
-            _says(what, effect, *curves),
+            _says(what, *curves),
             effect,
             rows,
             column=column.origin,
@@ -120,13 +121,11 @@ def _needed(effect: Effect, counts: Histogram) -> int | None:
     return needs_rows("cdf_gap", effect.tolerance, cells=cells)
 
 
-def _says(what: str, effect: Effect, before: Curve, now: Curve) -> str:
-    span = f"{percent(effect.low).removesuffix('%')}-{percent(effect.high)}"
+def _says(what: str, before: Curve, now: Curve) -> str:
     was, is_ = before.quantile(0.5), now.quantile(0.5)
     word = "less" if (is_ > was) == (what == ENTROPY) else "more"
-    half = f"half were under {was:.2g}, now under {is_:.2g}"
-    moved = f"{what} moved in {percent(effect.value)} of rows ({span})"
-    return f"the model is {word} sure: {moved}, {half}"
+    half = f"half had {what} under {rough(was)}, now under {rough(is_)}"
+    return f"the model is {word} sure: {half}"
 
 
 def _evidence(

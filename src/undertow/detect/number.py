@@ -125,6 +125,10 @@ def _rows_to_look_at(
     gained = values <= cut if below else values > cut
     column = sql.name(name)
     left, right = ("<=", ">") if below else (">", "<=")
+    rest = int(theirs.tally[at + 1 :].sum() if below else theirs.tally[: at + 1].sum())
+    if not rest:
+        every = f"ask where {name!r} comes from now: every row has {column} {left} {cut:.6g}"
+        return sampled.examples(now, name, gained), (every,)
     step = "see how the rows that moved differ from the rest: " + sql.rest(
         "CURRENT", f"{column} {left} {cut:.6g}", f"{column} {right} {cut:.6g}"
     )

@@ -208,10 +208,7 @@ def _steps(column: Column, word: str) -> tuple[str, ...]:
 
 
 def _lost(word: str) -> tuple[str, ...]:
-    return (
-        f"Read the texts of the reference that hold {word!r}: "
-        "what do they say that is said otherwise, or not at all, now?",
-    )
+    return (f"Read the texts of the reference that hold {word!r}: what is said otherwise now?",)
 
 
 def _effect(drawn: category.Compared, cells: Vocabulary, tolerance: float) -> Effect:

@@ -95,6 +95,7 @@ class Range:
         ]
         between = f"BETWEEN {sql.number(span.low)} AND {sql.number(span.high)}"
         quoted = sql.name(column.name)
+        step = sql.rest("CURRENT", f"{quoted} NOT {between}", f"{quoted} {between}")
         return Finding(
             self.name,
             column.name,
@@ -113,10 +114,9 @@ class Range:
             examples=sampled.examples(
                 history.now, column.name, (values < span.low) | (values > span.high)
             ),
-            next=(
-                "see how the rows outside differ from the rest: "
-                + sql.rest("CURRENT", f"{quoted} NOT {between}", f"{quoted} {between}"),
-            ),
+            next=(f"see how the rows outside differ from the rest: {step}",)
+            if below + above < 1
+            else (),
             precedence=1,
         )
 

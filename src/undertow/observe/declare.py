@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from undertow.core.errors import UsageError, did_you_mean
 from undertow.core.schema import Column, Kind, Role, Schema
+
+_READ = frozenset({*Role} - {Role.ID, Role.TIME, Role.VERSION, Role.IGNORE})
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,23 @@ class Declared:
                 )
         return Schema(tuple(self._column(column) for column in schema))
 
+    def without(self, schema: Schema, split: Collection[str]) -> tuple[Schema, list[str]]:
+        """Return the schema without what conditions split the rows by, and a note that says so.
+
+        Such a column differs by construction. `split` holds names in lower case. A column that a
+        flag speaks of stays.
+        """
+        told = {*self.kinds, *self.roles}
+        names = [
+            column.name
+            for column in schema
+            if column.name.casefold() in split and column.name not in told and column.role in _READ
+        ]
+        why = "the conditions split the rows by it"
+        for name in names:
+            schema = schema.but(name, role=Role.IGNORE, why=why)
+        return schema, [f"not compared, as {why}: {', '.join(names)}"] if names else []
+
     def _column(self, column: Column) -> Column:
         if self.schema is not None and column.name in self.schema:
             filed = self.schema[column.name]
@@ -66,3 +85,14 @@ def roles(**columns: Iterable[str] | str | None) -> dict[str, Role]:
                 raise UsageError(f"column {name!r} cannot be both {out[name]} and {role}")
             out[name] = Role(role)
     return out
+
+
+def named(option: str, columns: object) -> tuple[str, ...]:
+    """Return the columns an option names; raise UsageError where those are no names."""
+    if columns is None or isinstance(columns, str):
+        return () if columns is None else (columns,)
+    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"{option} {name!r}: give the name of a column, as {str(name)!r}")
+    return names

@@ -19,7 +19,7 @@ _NAMES: dict[Role, frozenset[str]] = {
     Role.SCORE: frozenset(
         {"score", "proba", "probability", "y_pred_proba", "y_score", "confidence"}
     ),
-    Role.LABEL: frozenset({"label", "target", "y_true", "ground_truth"}),
+    Role.LABEL: frozenset({"label", "target", "y_true", "ground_truth", "y"}),
     Role.ID: frozenset(
         {"id", "uuid", "guid", "row_id", "index", "instant", "row_order", "row_number"}
     ),
@@ -115,6 +115,8 @@ def _suits(column: Column, role: Role | None, survey: Survey) -> bool:
         return column.kind is Kind.NUMBER
     if role is Role.ID:
         return _unique(column, survey)
+    if column.name.lower() == "y":  # a coordinate, unless it has few values
+        return _whole(column, survey, fixed=False).kind in {Kind.CATEGORY, Kind.BOOL}
     return True
 
 
@@ -130,7 +132,8 @@ def _whole(column: Column, survey: Survey, fixed: bool) -> Column:
         return column
     few = 50 if column.role in {Role.PREDICTION, Role.LABEL} else 2
     integers = column.arrow.startswith(("int", "uint")) or few == 50
-    if not integers or len(found) > few or (len(found) == 1 and few == 2):
+    once = few == 2 and (len(found) == 1 or survey.rows <= len(found))
+    if not integers or len(found) > few or once:
         return column
     return replace(column, kind=Kind.CATEGORY, why=f"{column.why}; {len(found)} whole values")
 

@@ -9,6 +9,7 @@ quantile at each reading of the column, finds it exactly.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -210,4 +211,5 @@ def _shown(cut: int, kind: pa.DataType) -> str:
         kind = pa.timestamp(kind.unit)
     if pa.types.is_date32(kind):
         return str(pa.scalar(cut, pa.int32()).cast(kind).cast(pa.string()))
-    return str(pa.scalar(cut, pa.int64()).cast(kind).cast(pa.string()))
+    text = str(pa.scalar(cut, pa.int64()).cast(kind).cast(pa.string()))
+    return re.sub(r"\.0+$", "", text)

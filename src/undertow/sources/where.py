@@ -87,6 +87,16 @@ def only_where(inner: Dataset, condition: str) -> Where:
     return Where(inner, condition, needs)
 
 
+def both(one: str | None, other: str | None) -> str | None:
+    """Return one condition for two, or None where there is none.
+
+    >>> both("a > 1", None), both("a > 1", "b = 2")
+    ('a > 1', '(a > 1) AND (b = 2)')
+    """
+    given = [each for each in (one, other) if each]
+    return " AND ".join(f"({each})" for each in given) if len(given) > 1 else "".join(given) or None
+
+
 def split_by(reference: str | None, current: str | None) -> frozenset[str]:
     """Return the columns, in lower case, whose values conditions make differ between two sides.
 
@@ -96,10 +106,10 @@ def split_by(reference: str | None, current: str | None) -> frozenset[str]:
     >>> sorted(split_by("year = 2008 AND age > 30", "age > 30 AND year = 2010"))
     ['year']
     """
-    import duckdb
-
     if reference == current:
         return frozenset()
+    import duckdb
+
     sides: list[dict[str, Any]] = []
     try:
         with connected(files=False) as connection:

@@ -42,8 +42,9 @@ def telling(
     unsure = [each for each in rest if decide(each.effect, 1) is not Verdict.STEADY]
     many = f"{columns} column{'s' if columns > 1 else ''}"
     told = left - len(unsure)
-    says = f"{quiet} in {many}" if told == columns else f"{quiet} in {told} of {many}"
-    says += f"; too few rows to tell in {len(unsure)}" if unsure else ""
+    says = f"in {many}" if told == columns else f"in {told} of {many}"
+    says += f", {quiet}"
+    says += f"; in {len(unsure)}, too few rows to tell" if unsure else ""
     if not told:
         says = f"too few rows in {many} to say: {quiet}"
     if left:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +56,8 @@ def check(reference: str, current: str | None, **given: Any) -> int:
 
     with _progress(outputs) as progress:
         report = compare(reference, current, **options, progress=progress)
+    if current is not None:
+        report = _pasteable(report, reference, current, given)
     return _conclude(report, outputs, known, given)
 
 
@@ -106,6 +110,32 @@ def exit_code(report: Report, fail_on: str) -> int:
     if fail_on == "never":
         return 0
     return int(report.verdict.severity >= Verdict(fail_on).severity)
+
+
+def _pasteable(report: Report, reference: str, current: str, given: Mapping[str, Any]) -> Report:
+    """Return the report whose next steps name the data as it was given, its conditions included."""
+    from undertow.core import sql
+
+    every, *sides = (given[f"{side}where"] for side in ("", "reference_", "current_"))
+    ours, theirs = (f"({every}) AND ({own})" if every and own else every or own for own in sides)
+    a, b = shlex.quote(reference), shlex.quote(current)
+    told = {
+        f"undertow check {name} {name}": f"undertow check {path} {path}"
+        + (f" --where {sql.word(only)}" if only else "")
+        for name, path, only in (("REFERENCE", a, ours), ("CURRENT", b, theirs))
+    }
+    if every is None:  # such a step has a --where of its own
+        names = ("--reference-where", "--current-where")
+        own = (f" {n} {sql.word(each)}" for n, each in zip(names, sides, strict=True) if each)
+        told["undertow check REFERENCE CURRENT"] = f"undertow check {a} {b}{''.join(own)}"
+
+    def named(step: str) -> str:
+        for words, command in told.items():
+            step = step.replace(words, command, 1)
+        return step
+
+    found = (replace(each, next=tuple(map(named, each.next))) for each in report.findings)
+    return replace(report, findings=tuple(found))
 
 
 def _conclude(

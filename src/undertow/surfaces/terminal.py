@@ -262,7 +262,7 @@ class _Page:
 
     def _next(self) -> list[str]:
         shown = self.report.having(Verdict.CHANGED) + self.report.having(Verdict.WATCH)
-        steps = list(dict.fromkeys(safe(step, 300) for finding in shown for step in finding.next))
+        steps = list(dict.fromkeys(safe(step, 900) for finding in shown for step in finding.next))
         if self.full or len(steps) <= 4:
             return steps
         first = self._different()
@@ -271,8 +271,8 @@ class _Page:
     def _different(self) -> list[str]:
         """Return three steps that differ in more than the column they name, worst first."""
         leads = self.report.leads(Verdict.CHANGED) + self.report.leads(Verdict.WATCH)
-        steps = [safe(step, 300) for group in leads for step in group[0].next]
-        steps += [safe(step, 300) for group in leads for each in group[1:] for step in each.next]
+        steps = [safe(step, 900) for group in leads for step in group[0].next]
+        steps += [safe(step, 900) for group in leads for each in group[1:] for step in each.next]
         kinds: dict[str, str] = {}
         for step in steps:
             kinds.setdefault(step.partition(": undertow ")[0], step)
