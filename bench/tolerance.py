@@ -61,10 +61,9 @@ def main() -> None:
                     over += np.abs(now - total / blocks).max() > tolerance
             share = over / max(len(taught), 1)
             middle = f"{np.median(taught):.2f}" if taught else "-"
-            print(
-                f"| {blocks} | {kind} | {phi} | {spread} | {1 - len(taught) / runs:.0%} | {share:.2%} | {middle} |",
-                flush=True,
-            )
+            unknown = f"{1 - len(taught) / runs:.0%}"
+            cells = (blocks, kind, phi, spread, unknown, f"{share:.2%}", middle)
+            print(f"| {' | '.join(str(each) for each in cells)} |", flush=True)
 
 
 if __name__ == "__main__":

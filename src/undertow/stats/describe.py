@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -63,14 +64,14 @@ class Curve:
         for cell in range(len(counts)):
             left, right = ends[cell], ends[cell + 1]
             coarse = counts[cell] > COARSE * total or (counts[cell] and cell in ends_of)
-            if coarse and np.nextafter(left, np.inf) < right:
+            if coarse and math.nextafter(left, math.inf) < right:
                 inside = ((values > left) | (values == low)) & (values <= right)
                 steps, where = np.unique(values[inside], return_inverse=True)
                 if len(steps):
                     share = np.bincount(where, weights=weights[inside]).cumsum()
                     up = heights[cell] + (heights[cell + 1] - heights[cell]) * share / share[-1]
                     before = np.concatenate([heights[cell : cell + 1], up[:-1]])
-                    knots.append(np.stack([np.nextafter(steps, -np.inf), steps], 1).ravel())
+                    knots.append(np.stack([_just_below(steps), steps], 1).ravel())
                     rises.append(np.stack([before, up], 1).ravel())
             knots.append(ends[cell + 1 : cell + 2])
             rises.append(heights[cell + 1 : cell + 2])
@@ -105,7 +106,7 @@ class Curve:
         spot = min(max(spot, 1), len(self.heights) - 1)
         low, high = self.heights[spot - 1], self.heights[spot]
         left, right = float(self.knots[spot - 1]), float(self.knots[spot])
-        single = np.nextafter(left, np.inf) >= right
+        single = math.nextafter(left, math.inf) >= right
         if single or not math.isfinite(right - left) or high <= low:
             return float(right)
         value = float(left + (right - left) * (share - low) / (high - low))
@@ -183,8 +184,14 @@ def histogram(reference: Curve, current: Curve, atoms: Floats) -> Mapping[str, A
     }
 
 
+def _just_below(values: Floats) -> Floats:
+    """Return the next smaller floats, none of them infinite."""
+    with np.errstate(over="ignore"):
+        return np.maximum(np.nextafter(values, -np.inf), -sys.float_info.max)
+
+
 def _at(curve: Curve, value: float) -> float:
-    return curve.share_below(value) - curve.share_below(float(np.nextafter(value, -np.inf)))
+    return curve.share_below(value) - curve.share_below(math.nextafter(value, -math.inf))
 
 
 def shares(
