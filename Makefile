@@ -23,7 +23,7 @@ test: $(STAMP)  ## the default suite: laws, stories, surfaces, doctests (minutes
 	$(BIN)/python -m pytest
 
 heavy: $(STAMP)  ## the long jobs: fuzzing and measured error rates
-	$(BIN)/python -m pytest tests -m heavy -n 2 -s
+	$(BIN)/python -m pytest tests -m heavy -n 0 -s
 
 browser: $(STAMP)  ## the report in headless Chromium (needs Debian's chromium)
 	@# only its axe.min.js is used, so nothing it depends on is installed

@@ -54,12 +54,16 @@ class Profile:
 
     @cached_property
     def derived(self) -> Schema:
-        """The columns that lenses make, in the order of the columns they are made of."""
+        """The columns that lenses make, in the order of the columns they are made of.
+
+        A column of the data wins its name: what a lens would call the same is left out.
+        """
         made = [
             column
             for origin in self.schema
             if origin.name in self.lenses
             for column in self.lenses[origin.name].columns(origin)
+            if column.name not in self.schema
         ]
         return Schema(tuple(made))
 
@@ -148,7 +152,8 @@ class Batch:
             if column.origin:
                 derived = self._profile.lenses[column.origin](self[column.origin])
                 for key, array in derived.items():
-                    self._made[key] = Values(self._profile.column(key), array)
+                    if key in self._profile.derived:
+                        self._made[key] = Values(self._profile.derived[key], array)
             else:
                 self._made[name] = Values(column, self._batch.column(name))
         return self._made[name]

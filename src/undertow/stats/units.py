@@ -220,7 +220,8 @@ def largest_gap(old: Floats, old_rows: Floats, new: Floats, new_rows: Floats) ->
     """
     both = np.concatenate([old, new])
     digits, powers = np.frexp(both)
-    rounded = np.ldexp(np.rint(digits * 2.0**26), powers - 26)
+    with np.errstate(over="ignore"):  # the largest floats round up to infinity, which still sorts
+        rounded = np.ldexp(np.rint(digits * 2.0**26), powers - 26)
     rounded[np.abs(both) < 1e-9 * np.median(np.abs(both))] = 0.0
     found, spots = np.unique(rounded, return_inverse=True)
     spots = spots.ravel()

@@ -190,9 +190,9 @@ class _Locator:
         if self._crowding() >= crowded:
             self.linear = True
         cells = self._grid(edges)
-        self.first = np.searchsorted(cells, np.arange(_GRID + 1), side="left")
-        per_cell = np.diff(self.first)
-        self.base = self.first[:-1].astype(np.int32)
+        first = np.searchsorted(cells, np.arange(_GRID + 1), side="left")
+        per_cell = np.diff(first)
+        self.base = first[:-1].astype(np.int32)
         self.many = per_cell > 2
         self.some = per_cell > 0
         self.any_many = bool(self.many.any())
