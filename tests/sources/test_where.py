@@ -128,3 +128,10 @@ def test_only_the_needed_columns_are_read(tmp_path):
     assert [batch.to_pydict() for batch in dataset.batches(["b"])] == [{"b": [4]}]
     assert [batch.num_rows for batch in dataset.batches([])] == [1]
     assert asked == [["b", "a"], ["a"]]
+
+
+@pytest.mark.parametrize("condition", ["random() < 0.5", "age > 3 AND uuid() <> 'x'"])
+def test_a_condition_that_answers_differently_each_time_is_refused(condition):
+    """A reference is read twice; both readings have to see the same rows."""
+    with pytest.raises(UsageError, match="answers differently"):
+        kept(condition)

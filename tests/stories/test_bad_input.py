@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 import warnings
 
 import numpy as np
@@ -154,21 +153,3 @@ def test_a_column_called_star_is_a_column_like_any_other(rows: pa.Table) -> None
     report = ut.check(profile, named)
     assert report.verdict == ut.Verdict.STEADY
     assert {"*", "c", "k"} <= {each.column for each in report.findings}
-
-
-def test_a_wide_table_costs_its_columns_and_not_their_square() -> None:
-    """Four times the columns cost about four times the time (it was sixteen times)."""
-
-    def seconds(columns: int) -> float:
-        draw = np.random.default_rng(columns)
-        sides = [
-            pa.table({f"c{spot}": draw.integers(0, 4, 2000) for spot in range(columns)})
-            for _ in range(2)
-        ]
-        began = time.process_time()
-        ut.check(*sides)
-        return time.process_time() - began
-
-    seconds(10)
-    few = min(seconds(75) for _ in range(2))
-    assert seconds(600) < 16 * few

@@ -195,7 +195,7 @@ def finding(verdict: Verdict, says: str = "moved a lot") -> Finding:
         ([finding(Verdict.CHANGED, "column 'age' is gone")], "Column 'age' is gone"),
         ([finding(Verdict.WATCH)], "Nothing changed for certain, but watch age"),
         ([finding(Verdict.UNKNOWN)], "No change found, but age could not be told"),
-        ([finding(Verdict.STEADY)], "Steady: nothing moved"),
+        ([finding(Verdict.STEADY)], "Nothing was measured"),
     ],
 )
 def test_headline(found: list[Finding], start: str) -> None:

@@ -90,11 +90,12 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict among the findings nobody has accepted; unknown where there is none."""
+        """The worst verdict among findings nobody has accepted; unknown where nothing was measured."""
         open_ = [finding.verdict for finding in self.findings if finding.fails]
-        if not self.findings:
-            return Verdict.UNKNOWN
-        return max(open_, key=lambda verdict: verdict.severity, default=Verdict.STEADY)
+        worst = max(open_, key=lambda verdict: verdict.severity, default=Verdict.STEADY)
+        # That all columns are there is no news where not one of them could be compared.
+        measured = any(each.effect is not None or not each.fails for each in self.findings)
+        return Verdict.UNKNOWN if worst is Verdict.STEADY and not measured else worst
 
     def having(self, verdict: Verdict) -> tuple[Finding, ...]:
         """Return the findings of one verdict that nobody has accepted, worst first."""

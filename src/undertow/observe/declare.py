@@ -64,6 +64,11 @@ class Declared:
         role = self.roles.get(column.name)
         if role is Role.TIME and kind is None:
             kind = Kind.TIME
+        if kind is Kind.VECTOR and column.kind is not Kind.VECTOR:
+            raise UsageError(
+                f"column {column.name!r} is no vector: it is {column.arrow or column.kind}; "
+                "a vector is a list of floats of one length"
+            )
         if kind is not None:
             column = replace(column, kind=kind, why="declared")
         if role is not None:

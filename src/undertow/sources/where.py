@@ -22,6 +22,11 @@ from undertow.sources.edge import project
 if TYPE_CHECKING:
     import duckdb
 
+VOLATILE = frozenset(
+    {"random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "setseed", "nextval"}
+)
+"""Functions that give other rows at each reading; a reference is read twice."""
+
 
 class Where:
     """The rows of a dataset for which a SQL condition is true."""
@@ -184,6 +189,12 @@ def _needs(tree: Any, names: Sequence[str], condition: str) -> list[str]:
             )
         if node.get("class") == "STAR":
             raise UsageError(f"condition {condition!r}: stands for many; name each column")
+        if node.get("class") == "FUNCTION" and node.get("function_name") in VOLATILE:
+            name = node["function_name"]
+            raise UsageError(
+                f"condition {condition!r}: {name}() answers differently each time rows are read; "
+                "choose rows by a column"
+            )
         if node.get("class") == "COLUMN_REF":
             said_names.update(str(name).casefold() for name in node["column_names"])
     needs = [name for name in names if name.casefold() in said_names]

@@ -102,7 +102,7 @@ def exit_code(report: Report, fail_on: str) -> int:
     """
     from undertow.core.verdict import Verdict
 
-    measured = [each for each in report.findings if each.effect is not None] or report.findings
+    measured = [each for each in report.findings if each.effect is not None]
     undecided = all(each.verdict is Verdict.UNKNOWN for each in measured)
     undecided = undecided and report.verdict is Verdict.UNKNOWN
     if undecided and fail_on != "unknown":

@@ -27,6 +27,8 @@ def headline(report: Report) -> str:
         told = f"No change found{known}, but {some} could not be told: {why}"
         if not steady:
             told = f"Nothing could be told{known}: {why}"
+    elif report.findings and report.verdict is Verdict.UNKNOWN:
+        told = "Nothing was measured, so nothing is known"
     elif steady:
         told = f"Steady: {_many(len(steady), 'comparison')}, none beyond its limit{known}"
     elif accepted:

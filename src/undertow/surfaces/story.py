@@ -47,6 +47,8 @@ def headline(report: Report) -> str:
         return "Nothing was compared, so nothing is known"
     verdict = report.verdict
     worst = next(iter(report.having(verdict)), None)
+    if worst is None and verdict is Verdict.UNKNOWN:
+        return "Nothing was measured, so nothing is known"
     if worst is None:
         return "Nothing new: every finding is known and accepted"
     subject, says = safe(worst.subject, 60), safe(worst.summary, 160).rstrip(".")
