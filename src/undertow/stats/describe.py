@@ -59,23 +59,25 @@ class Curve:
         if values is None or weights is None or not len(values):
             return cls(ends, heights, whole)
         held = np.flatnonzero(counts)
-        ends_of = set(held[[0, -1]].tolist()) if len(held) else set()
-        knots, rises = [ends[:1]], [heights[:1]]
-        for cell in range(len(counts)):
+        wide = ends[:-1] < _just_below(ends[1:])
+        coarse = wide & (counts > COARSE * total)
+        if len(held):
+            coarse[held[[0, -1]]] |= wide[held[[0, -1]]]
+        knots, rises, last = [], [], 0
+        for cell in np.flatnonzero(coarse).tolist():
             left, right = ends[cell], ends[cell + 1]
-            coarse = counts[cell] > COARSE * total or (counts[cell] and cell in ends_of)
-            if coarse and math.nextafter(left, math.inf) < right:
-                inside = ((values > left) | (values == low)) & (values <= right)
-                steps, where = np.unique(values[inside], return_inverse=True)
-                if len(steps):
-                    share = np.bincount(where, weights=weights[inside]).cumsum()
-                    up = heights[cell] + (heights[cell + 1] - heights[cell]) * share / share[-1]
-                    before = np.concatenate([heights[cell : cell + 1], up[:-1]])
-                    knots.append(np.stack([_just_below(steps), steps], 1).ravel())
-                    rises.append(np.stack([before, up], 1).ravel())
-            knots.append(ends[cell + 1 : cell + 2])
-            rises.append(heights[cell + 1 : cell + 2])
-        return cls(np.concatenate(knots), np.concatenate(rises), whole)
+            inside = ((values > left) | (values == low)) & (values <= right)
+            steps, where = np.unique(values[inside], return_inverse=True)
+            if not len(steps):
+                continue
+            share = np.bincount(where, weights=weights[inside]).cumsum()
+            up = heights[cell] + (heights[cell + 1] - heights[cell]) * share / share[-1]
+            before = np.concatenate([heights[cell : cell + 1], up[:-1]])
+            knots += [ends[last : cell + 1], np.stack([_just_below(steps), steps], 1).ravel()]
+            rises += [heights[last : cell + 1], np.stack([before, up], 1).ravel()]
+            last = cell + 1
+        drawn = np.concatenate([*knots, ends[last:]])
+        return cls(drawn, np.concatenate([*rises, heights[last:]]), whole)
 
     def distance(self, other: Curve) -> float:
         """Return the area between two curves: the Wasserstein distance, in the unit of the values."""
