@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -149,8 +151,23 @@ def _story() -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         pq.write_table(told.reference, "reference.parquet")
         pq.write_table(told.production, "production.parquet")
-        report = undertow_api.check("reference.parquet", "production.parquet", **told.options)
-    return str(report.render("text", width=92))
+        flags = [word for pair in told.options.items() for word in (f"--{pair[0]}", pair[1])]
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "undertow",
+                "check",
+                "reference.parquet",
+                "production.parquet",
+                *flags,
+            ],
+            env={**os.environ, "COLUMNS": "92", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    return done.stdout
 
 
 PAGES = {"cli.md": cli, "checks.md": checks, "python.md": python, "../README.md": readme}
