@@ -69,6 +69,9 @@ def undertow() -> Compare:
     import undertow.plugins
     import undertow.surfaces.json
     from undertow.surfaces.cli import main
+    from undertow.surfaces.quick import leave_pandas_out
+
+    leave_pandas_out()  # as the command does in a process of its own
 
     undertow.plugins.checks()
     order = ["changed", "watch", "unknown", "steady"]
