@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from undertow.core.errors import (
         DataError,
-        MissingExtra,
         ProfileError,
         UndertowError,
         UsageError,
@@ -35,7 +34,6 @@ __all__ = [
     "Finding",
     "Kind",
     "Loop",
-    "MissingExtra",
     "Profile",
     "ProfileError",
     "Report",
@@ -55,7 +53,7 @@ __all__ = [
 # Names are fetched when first used: importing undertow in a serving process costs nothing.
 _ROOMS = {
     "undertow.core.errors": {
-        "DataError", "MissingExtra", "ProfileError", "UndertowError", "UsageError",
+        "DataError", "ProfileError", "UndertowError", "UsageError",
     },
     "undertow.core.finding": {"Finding"},
     "undertow.core.profile": {"Profile"},

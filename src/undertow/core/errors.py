@@ -4,7 +4,6 @@
       * UsageError      a flag, an option or a name is wrong: the call has to change
       * DataError       the data cannot be read or compared: the data has to change
       * ProfileError    a profile file is damaged, of another version or of another plan
-      * MissingExtra    an optional library is not installed
 
 The command line turns each of them into one line and exit code 2.
 """
@@ -29,10 +28,6 @@ class DataError(UndertowError):
 
 class ProfileError(UndertowError):
     """A profile file is damaged, of another version, or of another plan."""
-
-
-class MissingExtra(UndertowError):
-    """An optional library is needed and not installed."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

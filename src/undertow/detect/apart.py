@@ -69,7 +69,7 @@ class ToldApart:
     first: str = "the reference"
     second: str = "the current set"
 
-    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002
+    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002 - every check has it
         """Ask for a sample of whole rows."""
         yield EVERY, RowSample
 

@@ -121,6 +121,6 @@ def _examples(
     if found is None:
         return ()
     names = found.cast(pa.string())
-    rows = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring(names, mark), False)))  # noqa: FBT003
+    rows = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring(names, mark), False)))  # noqa: FBT003 - Arrow takes it by place
     strings = cells.strings
     return tuple({column.name: shortened(str(strings[int(row)].as_py()))} for row in rows[:most])

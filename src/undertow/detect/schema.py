@@ -81,7 +81,7 @@ class Columns:
 
     name: ClassVar[str] = "schema.columns"
 
-    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002
+    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002 - every check has it
         """Ask for nothing: the schemas are kept anyway, and so is the sample of rows."""
         yield from ()
 
@@ -237,4 +237,4 @@ def _fact(
     history: History, check: str, subject: str, says: str, verdict: Verdict, **more: object
 ) -> Finding:
     rows = Rows(history.reference.rows, history.now.rows)
-    return Finding(check, subject, says, rows=rows, verdict=verdict, **more)  # type: ignore[arg-type]
+    return Finding(check, subject, says, rows=rows, verdict=verdict, **more)  # type: ignore[arg-type]  # its own fields

@@ -25,7 +25,7 @@ class Uncompared:
 
     name: ClassVar[str] = "schema.uncompared"
 
-    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002
+    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002 - every check has it
         """Ask for nothing."""
         yield from ()
 

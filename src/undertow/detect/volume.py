@@ -130,7 +130,7 @@ class Duplicates:
     name: ClassVar[str] = "quality.duplicates"
     tolerance: float = 0.2
 
-    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002
+    def needs(self, schema: Schema) -> Iterator[Need]:  # noqa: ARG002 - every check has it
         """Ask for nothing: a sample of rows is always kept."""
         yield from ()
 

@@ -264,7 +264,7 @@ class _Season(_All):
         current = _sum([self.blocks[spot] for spot in phases[0]])
         return [(-1, current), *(pair for spots in often for pair in _each(self.blocks, spots))]
 
-    def taught(self, column: str, effects: NDArray[np.float64]) -> tuple[float, str]:  # noqa: ARG002
+    def taught(self, column: str, effects: NDArray[np.float64]) -> tuple[float, str]:  # noqa: ARG002 - other ways of pairing need it
         """Return how many blocks there are: within its season each stands alone."""
         return float(len(effects)), ""
 

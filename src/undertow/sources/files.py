@@ -124,13 +124,13 @@ def _folder(text: str, folder: Path) -> Found:
 
 
 def _glob(text: str, pattern: str) -> Found:
-    matches = [Path(each) for each in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    matches = [Path(each) for each in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - patterns may be absolute
     files = sorted({each for each in matches if each.is_file()})
     if not files:
         files = sorted({each for folder in matches if folder.is_dir() for each in _walk(folder)})
     if not files:
         raise UsageError(f"{text}: no file matches; check the folder and the pattern")
-    fixed = pattern[: re.search(r"[*?\[]", pattern).start()]  # type: ignore[union-attr]
+    fixed = pattern[: re.search(r"[*?\[]", pattern).start()]  # type: ignore[union-attr]  # it is a pattern
     return _of_one_kind(text, files, Path(fixed.rpartition("/")[0] or "."))
 
 

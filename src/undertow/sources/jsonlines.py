@@ -243,7 +243,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     start = True
     for chunk in chunks(path, _BLOCK):
         if start:
-            chunk, start = chunk.removeprefix(codecs.BOM_UTF8), False  # noqa: PLW2901
+            chunk, start = chunk.removeprefix(codecs.BOM_UTF8), False  # noqa: PLW2901 - the first chunk sheds its BOM
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             left.append(chunk)

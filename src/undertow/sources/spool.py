@@ -33,7 +33,7 @@ class Spool:
     def __init__(self) -> None:
         """Create the file; it goes when this object does, or with the process."""
         with reading("temporary file", _THEN):
-            file = tempfile.TemporaryFile(prefix="undertow-", buffering=0)  # noqa: SIM115
+            file = tempfile.TemporaryFile(prefix="undertow-", buffering=0)  # noqa: SIM115 - it outlives this call
         self.file: IO[bytes] = file
         weakref.finalize(self, file.close)
         self.lock = threading.Lock()
@@ -122,7 +122,7 @@ class _Window(io.RawIOBase):
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def write(self, data: object) -> int:
-        view = memoryview(data).cast("B")  # type: ignore[arg-type]
+        view = memoryview(data).cast("B")  # type: ignore[arg-type]  # any buffer will do
         done = 0
         with self.spool.lock:
             self.spool.file.seek(self.start + self.at)
