@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from undertow.core.report import Report
     from undertow.core.schema import Column, Kind, Role, Schema
     from undertow.core.verdict import Effect, Verdict
-    from undertow.loop import Loop, check, infer_schema, load, profile, save, skew
+    from undertow.loop import Loop, load, save
+    from undertow.verbs.check import check, skew
+    from undertow.verbs.profile import infer_schema, profile
 
 __all__ = [
     "Column",
@@ -60,7 +62,9 @@ _ROOMS = {
     "undertow.core.report": {"Report"},
     "undertow.core.schema": {"Column", "Kind", "Role", "Schema"},
     "undertow.core.verdict": {"Effect", "Verdict"},
-    "undertow.loop": {"Loop", "check", "infer_schema", "load", "profile", "save", "skew"},
+    "undertow.loop": {"Loop", "load", "save"},
+    "undertow.verbs.check": {"check", "skew"},
+    "undertow.verbs.profile": {"infer_schema", "profile"},
 }  # fmt: skip
 
 

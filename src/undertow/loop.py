@@ -1,4 +1,4 @@
-"""The verbs, composed of the steps; the only door that surfaces use.
+"""The loop over a model: the steps composed, and what was said of the columns held for all of them.
 
 A check fits a plan on the reference, measures both sides under it, asks every check, and judges all
 the answers together.
@@ -10,50 +10,25 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from undertow import plugins
-from undertow.config import read_schema
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
 from undertow.core.finding import Finding
 from undertow.core.profile import Profile
 from undertow.core.report import Report, Source
-from undertow.core.schema import Kind, Role, Schema
+from undertow.core.schema import Role, Schema
 from undertow.core.verdict import EFFECT_MAXIMUM
 from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
-from undertow.observe.declare import Declared, named, roles
+from undertow.observe.declare import Declared
+from undertow.options import Options, Progress, declared, tolerances
 from undertow.sources import both, open_dataset, split_by, split_by_time
 from undertow.stats.calendar import Layout
 from undertow.stores import profile_file
-
-Progress = Callable[[str, int, int | None], None]
-Tolerance = float | str | Mapping[str, float | str] | None
-Columns = Iterable[str] | str
-
-
-_ROLES = ("prediction", "score", "label", "time", "id", "segment", "ignore")
-
-
-class Options(TypedDict, total=False):
-    """What can be said of the columns, once for all sides; every verb takes these."""
-
-    text: Columns
-    vector: Columns
-    prediction: Columns
-    score: Columns
-    label: Columns
-    time: str | None
-    id: str | None
-    segment: Columns
-    ignore: Columns
-    kinds: Mapping[str, str]
-    schema: Schema | str | os.PathLike[str] | None
-    tolerance: Tolerance
-    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +37,7 @@ class Loop:
 
     >>> import pyarrow as pa
     >>> before, now = pa.table({"p": ["a", "b"] * 500}), pa.table({"p": ["a"] * 900 + ["b"] * 100})
-    >>> Loop(Declared(roles=roles(prediction="p"))).check(before, now).verdict
+    >>> Loop.of(prediction="p").check(before, now).verdict
     <Verdict.CHANGED: 'changed'>
     """
 
@@ -74,21 +49,9 @@ class Loop:
     @classmethod
     def of(cls, **options: Unpack[Options]) -> Loop:
         """Return a loop from the options of the command line; raise UsageError for a wrong one."""
-        for name in options:
-            if name not in Options.__annotations__:
-                hint = did_you_mean(name, sorted(Options.__annotations__))
-                raise UsageError(f"no option {name!r}{hint}")
-        given = {
-            name: Kind(kind) if kind in set(Kind) else _no_kind(name, kind)
-            for name, kind in (options.get("kinds") or {}).items()
-        }
-        given |= dict.fromkeys(named("text", options.get("text")), Kind.TEXT)
-        given |= dict.fromkeys(named("vector", options.get("vector")), Kind.VECTOR)
-        said = roles(**{name: named(name, options.get(name)) for name in _ROLES})
-        filed = options.get("schema")
-        schema = filed if filed is None or isinstance(filed, Schema) else read_schema(filed)
-        fixed, auto = _tolerances(options.get("tolerance"))
-        return cls(Declared(given, said, schema), fixed, auto, options.get("progress"))
+        given = declared(options)
+        fixed, auto = tolerances(options.get("tolerance"))
+        return cls(given, fixed, auto, options.get("progress"))
 
     def check(
         self,
@@ -279,75 +242,6 @@ class Loop:
         return tick
 
 
-def check(
-    reference: Any,
-    current: Any = None,
-    *,
-    where: str | None = None,
-    reference_where: str | None = None,
-    current_where: str | None = None,
-    **options: Unpack[Options],
-) -> Report:
-    """Compare current with reference and return what changed, judged together.
-
-    Each side is a path, folder or glob (Parquet, CSV, JSON lines, Arrow), SQL text, a frame (pandas,
-    polars, pyarrow, DuckDB), or a saved profile. Conditions are SQL. Raises UndertowError where the
-    data or an option is unusable.
-
-    >>> import pyarrow as pa
-    >>> before = pa.table({"p": ["yes", "no"] * 500})
-    >>> now = pa.table({"p": ["yes"] * 800 + ["no"] * 200})
-    >>> report = check(before, now, prediction="p")
-    >>> report.verdict, report["p"].verdict
-    (<Verdict.CHANGED: 'changed'>, <Verdict.CHANGED: 'changed'>)
-    """
-    return Loop.of(**options).check(
-        reference,
-        current,
-        where=where,
-        reference_where=reference_where,
-        current_where=current_where,
-    )
-
-
-def skew(
-    sets: Mapping[str, Any], *, where: str | None = None, **options: Unpack[Options]
-) -> Report:
-    """Compare named sets pairwise: where they differ, which rows they share, what tells them apart.
-
-    >>> import pyarrow as pa
-    >>> train = pa.table({"x": [float(n) for n in range(900)]})
-    >>> test = pa.table({"x": [float(n) for n in range(880, 1780)]})
-    >>> print(skew({"train": train, "test": test})["train→test: shared rows"].says)
-    20 of 900 rows of test (2.2%) are also in train
-    """
-    return Loop.of(**options).skew(sets, where=where)
-
-
-def profile(
-    data: Any, *, like: Any = None, where: str | None = None, **options: Unpack[Options]
-) -> Profile:
-    """Return the profile of some rows, under their own plan or the plan of `like`.
-
-    >>> import pyarrow as pa
-    >>> hours = [pa.table({"x": [1.0, 2.0]}), pa.table({"x": [3.0]})]
-    >>> first = profile(hours[0])
-    >>> (first + profile(hours[1], like=first)).rows
-    3
-    """
-    return Loop.of(**options).profile(data, like=like, where=where)
-
-
-def infer_schema(data: Any, *, where: str | None = None, **options: Unpack[Options]) -> Schema:
-    """Return how the columns of some rows are read, and why.
-
-    >>> import pyarrow as pa
-    >>> infer_schema(pa.table({"age": [31, 42]}))["age"].why
-    'its type is int64'
-    """
-    return Loop.of(**options).infer_schema(data, where=where)
-
-
 def save(profile: Profile, path: str | os.PathLike[str]) -> None:
     """Write a profile to a file, whole or not at all."""
     from undertow.config import write_file
@@ -375,26 +269,3 @@ def _opened(data: Any, where: str | None) -> Dataset | Profile:
             raise UsageError("a condition needs rows; a profile holds none, make it with --where")
         return data if isinstance(data, Profile) else load(data)
     return open_dataset(data, where=where)
-
-
-def _no_kind(name: str, kind: str) -> Kind:
-    raise UsageError(
-        f"column {name!r}: no kind {kind!r}{did_you_mean(kind, [k.value for k in Kind])}"
-    )
-
-
-def _tolerances(given: Tolerance) -> tuple[dict[str, float], frozenset[str]]:
-    """Return the declared tolerances by name ("*" for all), and the names to learn them for."""
-    if given is None:
-        return {}, frozenset()
-    listed = dict(given) if isinstance(given, Mapping) else {"*": given}
-    auto = frozenset(name for name, value in listed.items() if value == "auto")
-    fixed: dict[str, float] = {}
-    for name, value in listed.items():
-        if name in auto:
-            continue
-        try:
-            fixed[name] = float(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"tolerance {value!r}: give a number such as 0.1, or auto") from None
-    return fixed, auto

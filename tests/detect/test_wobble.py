@@ -8,7 +8,8 @@ import pytest
 
 from undertow.core.errors import ProfileError, UsageError
 from undertow.core.verdict import Verdict
-from undertow.loop import Loop, check
+from undertow.loop import Loop
+from undertow.verbs.check import check
 from undertow.observe.blocks import moments
 from undertow.stats.calendar import DAY, LEAST, MOST, Layout, Span, limit, worth
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from undertow.core.verdict import Verdict
-from undertow.loop import skew
+from undertow.verbs.check import skew
 
 
 def customers(count: int, seed: int) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from undertow.core.verdict import Verdict
-from undertow.loop import check
+from undertow.verbs.check import check
 from undertow.stats.calendar import DAY
 
 

@@ -50,7 +50,7 @@ class Loop(types.ModuleType):
     """A loop that remembers how it was called and answers what the test wants."""
 
     def __init__(self):
-        super().__init__("undertow.loop")
+        super().__init__("undertow.verbs.check")
         self.answer = report("changed", "steady")
         self.calls = []
 
@@ -83,7 +83,8 @@ class Loop(types.ModuleType):
 def loop(monkeypatch, tmp_path):
     """Stand in for the loop, in an empty folder, on 20 November 2026."""
     fake = Loop()
-    monkeypatch.setitem(sys.modules, "undertow.loop", fake)
+    for door in ("undertow.loop", "undertow.verbs.check", "undertow.verbs.profile"):
+        monkeypatch.setitem(sys.modules, door, fake)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli_check, "today", lambda: dt.date(2026, 11, 20))
     for name in ("UNDERTOW_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):

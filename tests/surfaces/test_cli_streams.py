@@ -12,11 +12,11 @@ from pathlib import Path
 
 PROGRAM = """
 import sys, types
-fake = types.ModuleType("undertow.loop")
+fake = types.ModuleType("undertow.verbs.check")
 def check(reference, current=None, **_):
     {body}
 fake.check = check
-sys.modules["undertow.loop"] = fake
+sys.modules["undertow.verbs.check"] = fake
 from undertow.surfaces.cli import main
 sys.exit(main())
 """

@@ -49,7 +49,7 @@ class History:
         return check_tolerance(effect, value)
 
 
-_SHARES_OF_ROWS = frozenset({"cdf_gap", "total_variation"})
+_SHARES_OF_ROWS = frozenset({"cdf_gap", "total_variation", "moved_share"})
 
 
 @runtime_checkable

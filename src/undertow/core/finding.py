@@ -149,7 +149,7 @@ def size(name: str, amount: float) -> str:
     >>> size("cdf_gap", 0.3123), size("cohens_h", 0.25), size("total_variation", 0.004)
     ('31%', 'h 0.25', '0.4%')
     """
-    if name in {"cdf_gap", "total_variation", "relative_change"}:
+    if name in {"cdf_gap", "total_variation", "moved_share", "relative_change"}:
         return percent(amount)
     if name == "cohens_h":
         return f"h {amount:.2f}"

@@ -45,6 +45,8 @@ class Column:
     """One column: its name, kind, role, and why it was read that way.
 
     `origin` names the column a lens derived this one from, and is empty for a column of the data.
+    `space` is the fingerprint of the encoder that made a vector, where it is known: vectors of two
+    spaces are never compared.
 
     >>> Column("age", Kind.NUMBER).role
     <Role.FEATURE: 'feature'>
@@ -56,11 +58,12 @@ class Column:
     why: str = "declared"
     arrow: str = ""
     origin: str = ""
+    space: str = ""
 
     def to_dict(self) -> dict[str, str]:
         """Return the column as plain strings, empty ones left out."""
         row = {"name": self.name, "kind": self.kind.value, "role": self.role.value}
-        row |= {"arrow": self.arrow, "why": self.why, "origin": self.origin}
+        row |= {"arrow": self.arrow, "why": self.why, "origin": self.origin, "space": self.space}
         return {key: value for key, value in row.items() if value}
 
     @classmethod
@@ -74,6 +77,7 @@ class Column:
             why=str(row.get("why", "declared")),
             arrow=str(row.get("arrow", "")),
             origin=str(row.get("origin", "")),
+            space=str(row.get("space", "")),
         )
 
 

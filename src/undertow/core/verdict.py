@@ -52,6 +52,7 @@ EFFECT_MAXIMUM: dict[str, float] = {
     "cohens_h": math.pi,
     "difference": 1.0,
     "relative_change": math.inf,
+    "moved_share": 1.0,
 }
 
 
@@ -61,7 +62,9 @@ class Effect:
 
     All sizes are magnitudes: 0 <= low <= value <= high. `p_no_change` is the chance of evidence at
     least this strong if nothing had changed. `biased_low` marks an estimate that may sit below the
-    truth (many categories, few rows): it never supports "steady" by itself.
+    truth (many categories, few rows): it never supports "steady" by itself. `p_alarm` is the p of a
+    calibrated test of no change that sees more than the size does (the vector battery): alone it can
+    raise "watch", never "changed".
 
     >>> Effect("cdf_gap", 0.31, 0.27, 0.35, tolerance=0.1, p_no_change=1e-40).low
     0.27
@@ -75,6 +78,7 @@ class Effect:
     p_no_change: float
     level: float = 0.95
     biased_low: bool = False
+    p_alarm: float | None = None
 
     def __post_init__(self) -> None:
         """Clip the estimate into its interval, so that no reader ever sees one outside."""
@@ -129,6 +133,8 @@ def decide(effect: Effect | None, comparisons: int) -> Verdict:
     if effect.p_no_change <= min(CHANGED_P, CHANGED_FAMILY / share) and effect.low > tolerance:
         return Verdict.CHANGED
     if effect.p_no_change <= WATCH_FAMILY / share and effect.value > tolerance:
+        return Verdict.WATCH
+    if effect.p_alarm is not None and effect.p_alarm <= WATCH_FAMILY / share:
         return Verdict.WATCH
     if effect.high <= tolerance:
         return Verdict.STEADY

@@ -52,7 +52,7 @@ def check(reference: str, current: str | None, **given: Any) -> int:
         raise click.UsageError(f"nothing to compare {reference} with: {hint}")
     outputs.verify([each for each in (reference, current) if each is not None])
     known = _accepted(given["accepted"])
-    from undertow.loop import check as compare
+    from undertow.verbs.check import check as compare
 
     with _progress(outputs) as progress:
         report = compare(reference, current, **options, progress=progress)
@@ -87,7 +87,7 @@ def skew(sets: tuple[str, ...], **given: Any) -> int:
     options = loop_options(given)
     outputs.verify(named.values())
     known = _accepted(given["accepted"])
-    from undertow.loop import skew as compare
+    from undertow.verbs.check import skew as compare
 
     with _progress(outputs) as progress:
         report = compare(named, **options, progress=progress)

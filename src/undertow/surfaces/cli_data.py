@@ -42,7 +42,7 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
         _apart(verified(out, "--out"), [data, *([like] if like is not None else [])])
     elif sys.stdout.isatty():
         raise click.UsageError("a profile is no text; give -o FILE, or send it into a pipe")
-    from undertow.loop import profile as summarise
+    from undertow.verbs.profile import profile as summarise
     from undertow.loop import save
     from undertow.surfaces.progress import Progress
 
@@ -74,7 +74,7 @@ def schema(data: str, out: str, **given: Any) -> int:
     if out != STDOUT:
         _apart(verified(out, "--out"), [data])
     from undertow.config import schema_toml, write_file
-    from undertow.loop import infer_schema
+    from undertow.verbs.profile import infer_schema
 
     written = schema_toml(infer_schema(data, **options))
     if out == STDOUT:

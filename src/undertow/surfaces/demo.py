@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from undertow.config import write_file
-from undertow.loop import check
+from undertow.verbs.check import check
 from undertow.surfaces.demo_digits import Story, digits
 from undertow.surfaces.demo_feedback import feedback
 from undertow.surfaces.progress import console_for

@@ -1,0 +1,1 @@
+"""What can be asked, one verb a file; the only doors that surfaces use."""
