@@ -24,9 +24,18 @@ from undertow.core.verdict import EFFECT_MAXIMUM
 from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
-from undertow.observe.declare import Declared
-from undertow.options import Options, Progress, declared, tolerances
-from undertow.sources import both, open_dataset, split_by, split_by_time
+from undertow.observe.declare import Declared, named
+from undertow.observe.dimensions import same_dimension, same_space
+from undertow.observe.encode import both_encoded
+from undertow.options import Encoder, Options, Progress, declared, tolerances
+from undertow.sources import (
+    both,
+    gathered,
+    open_dataset,
+    split_by,
+    split_by_time,
+    vector_names,
+)
 from undertow.stats.calendar import Layout
 from undertow.stores import profile_file
 
@@ -44,6 +53,9 @@ class Loop:
     declared: Declared = field(default_factory=Declared)
     tolerances: Mapping[str, float] = field(default_factory=dict)
     auto: frozenset[str] = frozenset()
+    encoder: Encoder | None = None
+    by: frozenset[str] = frozenset()
+    evidence: frozenset[str] = frozenset()
     progress: Progress | None = None
 
     @classmethod
@@ -51,7 +63,10 @@ class Loop:
         """Return a loop from the options of the command line; raise UsageError for a wrong one."""
         given = declared(options)
         fixed, auto = tolerances(options.get("tolerance"))
-        return cls(given, fixed, auto, options.get("progress"))
+        by, evidence = (frozenset(named(each, options.get(each))) for each in ("by", "evidence"))
+        return cls(
+            given, fixed, auto, options.get("encoder"), by, evidence, options.get("progress")
+        )
 
     def check(
         self,
@@ -69,7 +84,7 @@ class Loop:
             )
         notes: list[str] = []
         second: Dataset | Profile
-        first: Dataset | Profile = _opened(reference, both(where, reference_where))
+        first: Dataset | Profile = self._opened(reference, both(where, reference_where))
         if current is None:
             clock = next((n for n, role in self.declared.roles.items() if role == "time"), None)
             if isinstance(first, Profile) or clock is None:
@@ -79,8 +94,8 @@ class Loop:
             first, second, cut = split_by_time(first, clock)
             notes.append(cut)
         else:
-            second = _opened(current, both(where, current_where))
-        before = self.profile(first) if isinstance(first, Dataset) else self._given(first)
+            second = self._opened(current, both(where, current_where), here=False)
+        before = self._fitted(first) if isinstance(first, Dataset) else self._given(first)
         if current is not None:
             schema, left = self.declared.without(
                 before.schema, split_by(reference_where, current_where)
@@ -95,8 +110,12 @@ class Loop:
                 )
             now = second
         else:
+            same_dimension(before, second)
             now = measure.measure(second, before, self._tick("current"))
-        return self.compare(before, now, notes=notes, taught=self._taught(first, second, before))
+        same_space(before, now)
+        taught = self._taught(first, second, before)
+        before, now, told = self._encoded(before, now)
+        return self.compare(before, now, notes=[*notes, *told], taught=taught)
 
     def compare(
         self,
@@ -108,7 +127,7 @@ class Loop:
     ) -> Report:
         """Ask every check about two profiles of one plan, and judge the answers together."""
         before = reference if taught is None else taught.reference(reference)
-        history = History(before, now, tolerances=self.tolerances)
+        history = self._history(before, now)
         findings = [found for check in plugins.checks() for found in check(history)]
         self._known_tolerances(reference.all_columns, findings)
         if taught is not None:
@@ -128,22 +147,27 @@ class Loop:
             raise UsageError("skew compares sets: give two or more, each with a name")
         if self.auto:
             raise UsageError("--tolerance auto learns from one set over time; give skew a number")
-        rows = {name: _opened(data, where) for name, data in sets.items()}
+        rows = {name: self._opened(data, where) for name, data in sets.items()}
         for name, side in rows.items():
             if isinstance(side, Profile):
                 raise UsageError(f"{name}: a saved profile holds no rows to compare; give the data")
         (first, *others), checks = sets, plugins.checks()
         asked = (*checks, *pair_checks(first, others[0]))
         lenses = plugins.lenses()
-        plan = measure.fit(_rows(rows[first]), self.declared, asked, lenses, self._tick(first))
-        seen = {first: plan}
+        source = _rows(rows[first])
+        plan = measure.fit(source, self._declared(source), asked, lenses, self._tick(first))
+        seen, notes = {first: plan}, dict[str, None]()
         for name in others:
-            seen[name] = measure.measure(_rows(rows[name]), plan, self._tick(name))
+            same_dimension(plan, _rows(rows[name]))
+            measured = measure.measure(_rows(rows[name]), plan, self._tick(name))
+            same_space(plan, measured)
+            seen[first], seen[name], told = self._encoded(seen[first], measured)
+            notes |= dict.fromkeys(told)
         findings = [
             replace(found, subject=f"{one}→{other}: {found.subject}")
             for one, other in itertools.combinations(sets, 2)
             for check in (*checks, *pair_checks(one, other))
-            for found in check(History(seen[one], seen[other], tolerances=self.tolerances))
+            for found in check(self._history(seen[one], seen[other]))
         ]
         self._known_tolerances(plan.all_columns, findings)
         named = {name: f"{name}={side.source}" for name, side in seen.items()}
@@ -153,36 +177,83 @@ class Loop:
             Source(named[first], plan.rows, plan.digest),
             Source(", ".join(named[name] for name in others), counted, digest),
             findings,
-            columns=plan.schema,
+            columns=seen[first].schema,
+            notes=notes,
         )
 
     def profile(self, data: Any, *, like: Any = None, where: str | None = None) -> Profile:
         """Return the profile of some rows: their own plan, or the plan of `like`."""
-        dataset = _opened(data, where)
+        dataset = self._opened(data, where)
         if isinstance(dataset, Profile):
             raise UsageError(f"{dataset.source} is a profile already")
         if like is not None:
-            plan = _opened(like, None)
+            plan = self._opened(like, None)
             if not isinstance(plan, Profile):
                 raise UsageError(
                     f"--like {plan.source}: that is no profile; make one with `undertow profile`"
                 )
+            same_dimension(plan, dataset)
             return measure.measure(dataset, plan, self._tick("rows"))
-        checks, lenses = plugins.checks(), plugins.lenses()
-        return measure.fit(dataset, self.declared, checks, lenses, self._tick("reference"))
+        made = self._fitted(dataset)
+        return self._encoded(made, made)[0]
+
+    def _fitted(self, rows: Dataset) -> Profile:
+        said, checks, lenses = self._declared(rows), plugins.checks(), plugins.lenses()
+        return measure.fit(rows, said, checks, lenses, self._tick("reference"))
 
     def infer_schema(self, data: Any, *, where: str | None = None) -> Schema:
         """Return how the columns of some rows are read, and why."""
-        dataset = _opened(data, where)
+        dataset = self._opened(data, where)
         if isinstance(dataset, Profile):
             return dataset.schema
-        return measure.survey_of(dataset, self.declared, self._tick("rows")).schema
+        return measure.survey_of(dataset, self._declared(dataset), self._tick("rows")).schema
+
+    def _history(self, reference: Profile, now: Profile) -> History:
+        for name in sorted(self.by):
+            reference.column(name)  # or say what it may have meant
+        offered = {name for check in plugins.checks() for name in getattr(check, "offers", ())}
+        for name in sorted(self.evidence - offered):
+            raise UsageError(f"no evidence {name!r}{did_you_mean(name, sorted(offered))}")
+        return History(
+            reference, now, tolerances=self.tolerances, by=self.by, evidence=self.evidence
+        )
+
+    def _opened(self, data: Any, where: str | None, *, here: bool = True) -> Dataset | Profile:
+        """Return the rows with their vectors gathered, or a saved profile.
+
+        `here` says that every vector that was named has to be in these rows.
+        """
+        if isinstance(data, Profile) or (
+            isinstance(data, str | os.PathLike) and profile_file.is_profile(data)
+        ):
+            if where is not None:
+                raise UsageError(
+                    "a condition needs rows; a profile holds none, make it with --where"
+                )
+            return data if isinstance(data, Profile) else load(data)
+        rows, _ = gathered(open_dataset(data, where=where), self.declared.vectors, required=here)
+        return rows
+
+    def _declared(self, data: Dataset | Profile) -> Declared:
+        """Return what was said, its patterns of vector columns replaced by what those became."""
+        names = data.schema.names if isinstance(data, Profile) else data.arrow.names
+        return self.declared.with_vectors(vector_names(self.declared.vectors, names))
+
+    def _encoded(self, before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
+        """Return both sides with vectors of the texts, if an encoder was named, and what to note."""
+        if self.encoder is None:
+            return before, now, ()
+        from undertow.adapters.encoders import open_encoder
+
+        column, encoder = self.declared.text(before.schema), open_encoder(self.encoder)
+        return both_encoded(before, now, column, encoder, tick=self._tick("texts"))
 
     def _given(self, profile: Profile) -> Profile:
         """Return a saved reference with the roles that were said now; kinds are part of its plan."""
-        schema = self.declared.over(profile.schema, profile.source)
+        said = self._declared(profile)
+        schema = said.over(profile.schema, profile.source)
         for before, after in zip(profile.schema, schema, strict=True):
-            if before.kind is not after.kind and before.name in self.declared.kinds:
+            if before.kind is not after.kind and before.name in said.kinds:
                 raise ProfileError(
                     f"{profile.source} was made with {before.name!r} as {before.kind}; to read it as "
                     f"{after.kind}, make the profile again"
@@ -259,13 +330,3 @@ def load(path: str | os.PathLike[str]) -> Profile:
 def _rows(data: Dataset | Profile) -> Dataset:
     assert isinstance(data, Dataset)
     return data
-
-
-def _opened(data: Any, where: str | None) -> Dataset | Profile:
-    if isinstance(data, Profile) or (
-        isinstance(data, str | os.PathLike) and profile_file.is_profile(data)
-    ):
-        if where is not None:
-            raise UsageError("a condition needs rows; a profile holds none, make it with --where")
-        return data if isinstance(data, Profile) else load(data)
-    return open_dataset(data, where=where)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from undertow.config import read_schema
+from undertow.core.embeds import Embeds, Fits
 from undertow.core.errors import UsageError, did_you_mean
 from undertow.core.schema import Kind, Schema
 from undertow.observe.declare import Declared, named, roles
@@ -14,6 +15,8 @@ from undertow.observe.declare import Declared, named, roles
 Progress = Callable[[str, int, int | None], None]
 Tolerance = float | str | Mapping[str, float | str] | None
 Columns = Iterable[str] | str
+Encoder = str | Callable[[Sequence[str]], Any] | Embeds | Fits
+"""What makes vectors of texts: a name (see docs/encoders.md), a function, or an encoder."""
 
 _ROLES = ("prediction", "score", "label", "time", "id", "segment", "ignore")
 
@@ -23,12 +26,15 @@ class Options(TypedDict, total=False):
 
     text: Columns
     vector: Columns
+    encoder: Encoder | None
     prediction: Columns
     score: Columns
     label: Columns
     time: str | None
     id: str | None
     segment: Columns
+    by: Columns
+    evidence: Columns
     ignore: Columns
     kinds: Mapping[str, str]
     schema: Schema | str | os.PathLike[str] | None

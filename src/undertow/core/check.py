@@ -18,13 +18,16 @@ class History:
     """What a check reads: the reference, the windows since then, and what is judged now.
 
     `tolerances` holds what the user declared: by column name, by check name, by effect name, or for
-    everything measured as a share of rows ("*").
+    everything measured as a share of rows ("*"). `by` names columns within whose values vectors are
+    compared too, `evidence` tests that are to be measured though they decide nothing.
     """
 
     reference: Profile
     now: Profile
     windows: tuple[Profile, ...] = ()
     tolerances: Mapping[str, float] = field(default_factory=dict)
+    by: frozenset[str] = frozenset()
+    evidence: frozenset[str] = frozenset()
 
     def shared(self, *, kind: Kind | tuple[Kind, ...] | None = None) -> tuple[Column, ...]:
         """Return the columns of the reference, derived ones included, that both sides have.

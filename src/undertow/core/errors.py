@@ -2,6 +2,7 @@
 
     UndertowError(ValueError)
       * UsageError      a flag, an option or a name is wrong: the call has to change
+        + MissingExtra  an optional library is not installed: the line says which extra brings it
       * DataError       the data cannot be read or compared: the data has to change
       * ProfileError    a profile file is damaged, of another version or of another plan
 
@@ -20,6 +21,17 @@ class UndertowError(ValueError):
 
 class UsageError(UndertowError):
     """A flag, an option or a name is wrong."""
+
+
+class MissingExtra(UsageError):
+    """An optional library is not installed.
+
+    >>> print(MissingExtra("text", "sentence-transformers", "encoder 'minilm'"))
+    encoder 'minilm' needs sentence-transformers: pip install "undertow[text]"
+    """
+
+    def __init__(self, extra: str, library: str, who: str) -> None:
+        super().__init__(f'{who} needs {library}: pip install "undertow[{extra}]"')
 
 
 class DataError(UndertowError):

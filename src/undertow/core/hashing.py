@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from undertow.core import vectors
 
 Hashes = NDArray[np.uint64]
 
@@ -23,6 +26,8 @@ _SHIFT_30, _SHIFT_27, _SHIFT_31, _SHIFT_32 = (np.uint64(n) for n in (30, 27, 31,
 NULL = np.uint64(0x6E756C6C6E756C6C)
 """The hash of a missing value."""
 _LONG = 4096
+_BLOCK = 2**19
+"""Words hashed at once: as many as a processor's cache holds."""
 
 
 def mix(keys: Hashes) -> Hashes:
@@ -98,6 +103,91 @@ def hash_strings(strings: pa.Array) -> Hashes:
     if strings.null_count:
         hashes[~np.asarray(strings.is_valid())] = NULL
     return hashes
+
+
+def hash_rows(words: NDArray[Any]) -> Hashes:
+    """Return the hash of each row of a matrix; the number of columns is part of it.
+
+    Floats are hashed by their bits, 0.0 and -0.0 being one value and so every NaN; two float32 make
+    one word, so the same numbers as float64 hash otherwise. Integers are hashed as 64 bits.
+
+    >>> one, other = hash_rows(np.array([[1.0, 2.0], [2.0, 1.0]], np.float32))
+    >>> bool(one == other)
+    False
+    """
+    rows, columns = words.shape
+    hashes = np.full(rows, columns + 1, np.uint64) * _ODD
+    if columns == 0:
+        return mix(hashes)
+    step = max(16, _BLOCK // columns)
+    for start in range(0, rows, step):
+        state = hashes[start : start + step]
+        shifted = np.empty_like(state)
+        for word in _columns(words[start : start + step]):
+            state ^= word
+            state *= _MIX_1
+            np.right_shift(state, _SHIFT_32, out=shifted)
+            state ^= shifted
+    return mix(hashes)
+
+
+def hash_lists(lists: pa.Array) -> Hashes:
+    """Return the hash of each list, NULL where missing: the same for every type of list.
+
+    They go by their items, all lists of one length at once; a null item is NaN among floats. The
+    items are of a type that `by_items` says yes to.
+    """
+    hashes = np.full(len(lists), NULL, np.uint64)
+    sizes = vectors.lengths(lists)
+    valid = np.asarray(lists.is_valid())
+    for size in np.unique(sizes[valid]).tolist():
+        here = valid & (sizes == size)
+        some = lists if here.all() else lists.filter(pa.array(here))
+        cells = _item_words(vectors.items(some)).reshape(len(some), size)
+        hashes[here] = hash_rows(cells)
+    return hashes
+
+
+def by_items(kind: pa.DataType) -> bool:
+    """Tell whether lists of this type can be hashed by their items: floats, integers, strings."""
+    return bool(
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+    )
+
+
+def _item_words(items: pa.Array) -> NDArray[Any]:
+    """Return the items of lists as numbers whose bits stand for them."""
+    kind = items.type
+    if pa.types.is_floating(kind):
+        if items.null_count:
+            items = pc.fill_null(items, pa.scalar(float("nan")).cast(kind))
+        numbers = np.asarray(items)
+        return numbers.astype(np.float32) if pa.types.is_float16(kind) else numbers
+    if pa.types.is_integer(kind):
+        if items.null_count:
+            found = hash_integers(np.asarray(pc.fill_null(items, 0)))
+            found[~np.asarray(items.is_valid())] = NULL
+            return found
+        return np.asarray(items)
+    return hash_strings(items)
+
+
+def _columns(block: NDArray[Any]) -> Hashes:
+    """Return a block's columns as rows of 64-bit words, floats made canonical."""
+    if block.dtype.kind != "f":
+        return np.ascontiguousarray(block.T).astype(np.int64, copy=False).view(np.uint64)
+    canonical = block + block.dtype.type(0)
+    unordered = np.isnan(canonical)
+    if unordered.any():
+        canonical[unordered] = np.nan
+    if block.dtype == np.float32:
+        if block.shape[1] % 2:
+            canonical = np.hstack([canonical, np.zeros((len(block), 1), np.float32)])
+        return np.ascontiguousarray(canonical.view("<u8").T)
+    return np.ascontiguousarray(canonical.astype(np.float64, copy=False).view(np.uint64).T)
 
 
 def _fold_words(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from undertow.core import hashing
 from undertow.core.schema import Column, Kind
+from undertow.core.vectors import Vectors, is_list, matrix
 
 T = TypeVar("T")
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
@@ -68,6 +69,16 @@ class Values:
         return numbers[np.isfinite(numbers)]
 
     @cached_property
+    def vectors(self) -> Vectors:
+        """The values as the rows of a matrix, as long as most of the batch are."""
+        return matrix(self.array)
+
+    def vectors_of(self, dimensions: int) -> Vectors:
+        """Return the values as the rows of a matrix with so many columns; others are ragged."""
+        made = self.vectors
+        return made if made.dimensions == dimensions else matrix(self.array, dimensions)
+
+    @cached_property
     def encoded(self) -> pa.DictionaryArray:
         """The values as a dictionary array of strings; nulls stay null."""
         array = self.array
@@ -120,6 +131,8 @@ class Values:
             return hashing.hash_strings(array)
         elif pa.types.is_temporal(array.type):
             out = hashing.hash_floats(self.floats)
+        elif is_list(array.type) and hashing.by_items(array.type.value_type):
+            return hashing.hash_lists(array)
         else:
             return hashing.hash_strings(to_text(array))
         if array.null_count:

@@ -17,10 +17,12 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Uncompared:
-    """Vectors, lists and bytes, which no check compares yet: `unknown`, in one finding for all.
+    """Lists of words, bytes and other types that no check compares: `unknown`, in one finding.
 
-    Whether they are there, and how many values are missing, is compared like that of any column.
-    Leave such a column out with `--ignore` to say that it does not matter.
+    A vector or an image is compared through the columns that a lens makes of it; without one (a
+    reference too small to fit it) it is listed here too. Whether a column is there, and how many
+    values are missing, is compared like that of any column. Leave a column out with `--ignore` to
+    say that it does not matter.
     """
 
     name: ClassVar[str] = "schema.uncompared"
@@ -31,10 +33,12 @@ class Uncompared:
 
     def __call__(self, history: History) -> Iterator[Finding]:
         """Yield one finding where there is such a column on both sides."""
+        lenses, derived = history.reference.lenses, history.reference.derived
+        seen = {column.origin for column in derived if column.origin in lenses}
         blind = [
             column
             for column in history.shared(kind=(Kind.VECTOR, Kind.IMAGE, Kind.OTHER))
-            if not column.origin and column.name not in history.reference.lenses
+            if not column.origin and column.name not in seen
         ]
         if not blind:
             return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from undertow.core.errors import UsageError, did_you_mean
 from undertow.core.schema import Column, Kind, Role, Schema
 
+_NUMBERS = re.compile(
+    r"(?:large_|fixed_size_)?list<\w+: (?:u?int\d+|halffloat|float|double|decimal\d+\()"
+)
 _READ = frozenset({*Role} - {Role.ID, Role.TIME, Role.VERSION, Role.IGNORE})
 
 
@@ -39,6 +43,30 @@ class Declared:
                 )
         return Schema(tuple(self._column(column) for column in schema))
 
+    @property
+    def vectors(self) -> tuple[str, ...]:
+        """The columns said to be vectors by a flag; a name with a star in it is a pattern."""
+        return tuple(name for name, kind in self.kinds.items() if kind is Kind.VECTOR)
+
+    def with_vectors(self, names: Iterable[str]) -> Declared:
+        """Return the same with the vector columns called by these names instead of patterns.
+
+        >>> said = Declared({"emb_*": Kind.VECTOR, "q": Kind.TEXT}).with_vectors(["emb"])
+        >>> sorted(said.kinds)
+        ['emb', 'q']
+        """
+        kinds = {name: kind for name, kind in self.kinds.items() if kind is not Kind.VECTOR}
+        return replace(self, kinds=kinds | dict.fromkeys(names, Kind.VECTOR))
+
+    def text(self, schema: Schema) -> str:
+        """Return the one text column there is to encode; raise UsageError where it is not clear."""
+        texts = [name for name, kind in self.kinds.items() if kind is Kind.TEXT]
+        texts = texts or [column.name for column in schema.of(kind=Kind.TEXT)]
+        if len(texts) != 1:
+            told = ", ".join(map(repr, texts)) or "none"
+            raise UsageError(f"an encoder reads one text column, and there is {told}; give --text")
+        return texts[0]
+
     def without(self, schema: Schema, split: Collection[str]) -> tuple[Schema, list[str]]:
         """Return the schema without what conditions split the rows by, and a note that says so.
 
@@ -64,10 +92,10 @@ class Declared:
         role = self.roles.get(column.name)
         if role is Role.TIME and kind is None:
             kind = Kind.TIME
-        if kind is Kind.VECTOR and column.kind is not Kind.VECTOR:
+        if kind is Kind.VECTOR and not _can_be_vector(column):
             raise UsageError(
-                f"column {column.name!r} is no vector: it is {column.arrow or column.kind}; "
-                "a vector is a list of floats of one length"
+                f"column {column.name!r} is no vector: it is {column.arrow or column.kind}; a vector "
+                "is a list of numbers of one length, or a text that spells one, as '[0.1, 0.2]'"
             )
         if kind is not None:
             column = replace(column, kind=kind, why="declared")
@@ -75,6 +103,11 @@ class Declared:
             why = f"declared {role}" if kind is not None else f"{column.why}; declared {role}"
             column = replace(column, role=role, why=why)
         return column
+
+
+def _can_be_vector(column: Column) -> bool:
+    """Tell whether a column is a list of numbers: whole ones too, if somebody says so."""
+    return column.kind is Kind.VECTOR or bool(_NUMBERS.match(column.arrow))
 
 
 def roles(**columns: Iterable[str] | str | None) -> dict[str, Role]:

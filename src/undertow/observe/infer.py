@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from undertow.core.finding import percent
 from undertow.core.profile import Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Survey
-from undertow.core.values import to_floats, to_text
+from undertow.core.values import Values, to_floats, to_text
+from undertow.core.vectors import RAGGED, is_list, is_numeric
 from undertow.summaries.categories import Categories
 
 _NAMES: dict[Role, frozenset[str]] = {
@@ -45,6 +47,8 @@ _TEXTS = frozenset(
 )
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?$"
 _ENOUGH = 100
+_ALIKE = 0.5
+"""Lists of floats are vectors where more than this share have one length."""
 
 
 def by_type(arrow: pa.Schema) -> Schema:
@@ -79,10 +83,10 @@ def _typed(field: pa.Field) -> Column:
 
 
 def _is_vector(kind: pa.DataType) -> bool:
-    nested = (
-        pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    )
-    return bool(nested and pa.types.is_floating(kind.value_type))
+    """Tell whether a type is a list of floats, or of one length and of any numbers."""
+    if pa.types.is_fixed_size_list(kind) and is_numeric(kind.value_type):
+        return True
+    return is_list(kind) and bool(pa.types.is_floating(kind.value_type))
 
 
 def by_values(schema: Schema, survey: Survey, profile: Profile, declared: frozenset[str]) -> Schema:
@@ -139,8 +143,8 @@ def _whole(column: Column, survey: Survey, fixed: bool) -> Column:
 
 
 def _valued(column: Column, survey: Survey, profile: Profile) -> Column:
-    if column.kind is Kind.NUMBER:
-        return _numbered(column, survey)
+    if column.kind in {Kind.VECTOR, Kind.NUMBER}:
+        return (_vector if column.kind is Kind.VECTOR else _numbered)(column, survey)
     if column.kind is not Kind.CATEGORY or survey.rows == 0:
         return column
     counts = profile.get(Categories, column.name)
@@ -168,6 +172,20 @@ def _valued(column: Column, survey: Survey, profile: Profile) -> Column:
     return replace(column, why=told)
 
 
+def _vector(column: Column, survey: Survey) -> Column:
+    """Read lists of floats as vectors only where most of them are of one length."""
+    cells = Values(column, survey.sample.column(column.name))
+    there = len(cells) - cells.nulls
+    if not there:
+        return replace(column, why=f"{column.why}; every value is missing")
+    found = cells.vectors
+    alike = 1 - found.counts[RAGGED] / there
+    if alike < _ALIKE or not found.dimensions:
+        told = f"lists of many lengths; {percent(alike)} have the commonest, {found.dimensions:,}"
+        return replace(column, kind=Kind.OTHER, why=f"{column.why}: {told}")
+    return replace(column, why=f"{column.why}; {found.dimensions:,} numbers a vector")
+
+
 def _numbered(column: Column, survey: Survey) -> Column:
     name = column.name.lower()
     named = name in _NAMES[Role.ID] or name.endswith(("_id", "_key", " id")) or name == "unnamed: 0"
@@ -184,7 +202,8 @@ def _numbered(column: Column, survey: Survey) -> Column:
 def _unique(column: Column, survey: Survey) -> bool:
     cells = survey.sample.column(column.name)
     return bool(
-        len(cells) > 1
+        not is_list(cells.type)
+        and len(cells) > 1
         and cells.null_count == 0
         and pc.count_distinct(cells).as_py() == len(cells)
         and int(survey.weights.sum()) == len(cells)

@@ -226,6 +226,10 @@ def join(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
     if pa.types.is_dictionary(left) or pa.types.is_dictionary(right):
         left, right = _undictionary(left), _undictionary(right)
         return join(left, right)
+    if pa.types.is_fixed_size_list(left) and pa.types.is_fixed_size_list(right):
+        inner = join(left.value_type, right.value_type)
+        same = left.list_size == right.list_size  # vectors of two models are not one column
+        return pa.list_(inner, left.list_size) if same and inner is not None else None
     for one, other in ((left, right), (right, left)):
         if pa.types.is_null(one):
             return other

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from undertow.core.errors import DataError, UsageError, did_you_mean
+from undertow.sources.arrays import MAGIC, open_array
 from undertow.sources.arrow_files import open_arrow
 from undertow.sources.delimited import open_delimited
 from undertow.sources.dialect import COMPRESSIONS
@@ -37,8 +38,10 @@ _KINDS = {
     ".feather": "Arrow",
     ".ipc": "Arrow",
     ".arrows": "Arrow",
+    ".npy": "NumPy",
+    ".npz": "NumPy",
 }
-_READS = "Parquet, CSV, JSON lines or Arrow"
+_READS = "Parquet, CSV, JSON lines, Arrow or NumPy"
 _HIVE = re.compile(r"([^=/]+)=([^/]*)")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
@@ -163,6 +166,8 @@ def _magic_kind(path: Path) -> str | None:
         start = file.read(6)
     if start.startswith(b"PAR1"):
         return "Parquet"
+    if start == MAGIC:
+        return "NumPy"
     return "Arrow" if start.startswith(b"ARROW1") else None
 
 
@@ -181,6 +186,8 @@ def _parts(found: Found) -> tuple[list[Part], tuple[str, ...]]:
         return [*map(open_parquet, found.files)], ()
     if found.kind == "Arrow":
         return [*map(open_arrow, found.files)], ()
+    if found.kind == "NumPy":
+        return [*map(open_array, found.files)], ()
     if found.kind == "JSON lines":
         return [*open_json_lines(found.files, Spool())], ()
     parsed = open_delimited(found.files, Spool())

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from undertow.core.errors import DataError, UndertowError, UsageError
+from undertow.sources.arrays import checked, to_arrow
 from undertow.sources.edge import Part
 from undertow.sources.spool import Spool
 from undertow.sources.words import explain, one_line, reading
@@ -57,7 +59,8 @@ def is_frame(data: Any) -> bool:
     """Say whether this is something `open_frame` reads."""
     if isinstance(data, type):
         return False
-    return hasattr(data, "__arrow_c_stream__") or isinstance(data, Mapping | list | pa.RecordBatch)
+    known = Mapping | list | pa.RecordBatch | np.ndarray
+    return hasattr(data, "__arrow_c_stream__") or isinstance(data, known)
 
 
 def called(data: Any) -> str:
@@ -80,6 +83,8 @@ def _in_memory(data: Any, name: str) -> pa.Table | None:
         return _from_columns(data, name)
     if isinstance(data, list):
         return _from_rows(data, name)
+    if isinstance(data, np.ndarray):
+        return checked(name, data)
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     if isinstance(data, pa.Table) or (polars is not None and isinstance(data, polars.DataFrame)):
@@ -143,9 +148,8 @@ def _from_columns(data: Mapping[Any, Any], name: str) -> pa.Table:
 
 
 def _from_values(values: Any) -> pa.Array | pa.ChunkedArray:
-    if getattr(values, "ndim", 1) == 2:
-        flat = pa.array(values.reshape(-1))
-        return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    if isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype.kind in "iuf":
+        return to_arrow(values)
     return values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
 
 

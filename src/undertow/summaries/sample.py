@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -18,6 +19,8 @@ from undertow.core.values import Values, is_text
 ROWS = 4096
 """Rows kept at most; fewer where the table is so wide that they would not fit in memory."""
 CELLS = 2**21
+NUMBERS = 2**23
+"""Numbers kept at most in one column of vectors: 4,096 rows of 2,048 dimensions."""
 LONGEST = 4000
 """Characters kept of one cell."""
 
@@ -55,7 +58,8 @@ class RowSample:
     def fit(cls, survey: Survey, *columns: Column) -> Self:  # noqa: ARG003
         """Return the empty sample: hashed over the identifier if there is one."""
         by = tuple(c.name for c in columns if c.role is Role.ID and c.why.startswith("declared"))
-        return cls(max(64, min(ROWS, CELLS // max(len(columns), 1))), by)
+        fits = [CELLS // max(len(columns), 1), *(NUMBERS // _width(c.arrow) for c in columns)]
+        return cls(max(64, min(ROWS, *fits)), by)
 
     @property
     def keys(self) -> NDArray[np.uint64]:
@@ -178,6 +182,12 @@ class RowSample:
             raise ValueError("a sample's hashes ascend and its weights count rows")
         by = tuple(str(name) for name in state["by"])
         return cls(int(state["k"]), by, int(state["rows"]), table, hashes, weights)
+
+
+def _width(arrow: str) -> int:
+    """Return how long the vectors of an Arrow type are, 1 where it does not say."""
+    size = re.search(r"^fixed_size_list<.*>\[(\d+)\]$", arrow)
+    return max(1, int(size[1])) if size else 1
 
 
 def _cells(array: pa.Array) -> pa.Array:

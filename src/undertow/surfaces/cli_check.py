@@ -19,6 +19,7 @@ from undertow.surfaces.cli_options import (
     option,
     output_options,
     schema_option,
+    vector_options,
     verdict_options,
     where_option,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("reference")
 @click.argument("current", required=False)
 @column_options
+@vector_options
 @schema_option
 @where_option
 @option("--reference-where", metavar="SQL", section="Rows", help="The same, for the reference.")
@@ -64,6 +66,7 @@ def check(reference: str, current: str | None, **given: Any) -> int:
 @click.command(cls=Verb, short_help="Compare named sets pairwise.")
 @click.argument("sets", nargs=-1, required=True, metavar="NAME=DATA NAME=DATA ...")
 @column_options
+@vector_options
 @schema_option
 @where_option
 @verdict_options

@@ -12,6 +12,7 @@ import click
 from undertow.surfaces.cli_options import (
     Verb,
     column_options,
+    encoder_option,
     loop_options,
     option,
     schema_option,
@@ -28,6 +29,7 @@ from undertow.surfaces.cli_output import STDOUT, deliver, verified
 )
 @option("--quiet", is_flag=True, help="No progress bar.")
 @column_options
+@encoder_option
 @schema_option
 @where_option
 def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) -> int:
@@ -42,9 +44,9 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
         _apart(verified(out, "--out"), [data, *([like] if like is not None else [])])
     elif sys.stdout.isatty():
         raise click.UsageError("a profile is no text; give -o FILE, or send it into a pipe")
-    from undertow.verbs.profile import profile as summarise
     from undertow.loop import save
     from undertow.surfaces.progress import Progress
+    from undertow.verbs.profile import profile as summarise
 
     with Progress(sys.stderr, quiet=quiet) as progress:
         made = summarise(data, **options, progress=progress)

@@ -14,7 +14,7 @@ ONCE = ("time", "id")
 READERS = frozenset({"check", "profile", "schema", "skew"})
 _COLUMNS = {
     "text": "Free text, compared by its words and lengths.",
-    "vector": "An embedding: a list of numbers of one length.",
+    "vector": "An embedding: a list of numbers of one length, or a pattern such as 'emb_*'.",
     "prediction": "What the model answered.",
     "score": "The model's confidence or probability.",
     "label": "The right answer, where it is known.",
@@ -90,6 +90,28 @@ def column_options(function: F) -> F:
     return _stack(made)(function)
 
 
+def encoder_option(function: F) -> F:
+    """Add the option that names what makes vectors of texts."""
+    words = (
+        "Compare the text by its vectors too, made by tfidf, minilm, module:callable, an address "
+        "of the OpenAI shape, or a path."
+    )
+    return option("--encoder", metavar="ENCODER", section="Columns", help=words)(function)
+
+
+def vector_options(function: F) -> F:
+    """Add the options of a comparison of vectors."""
+    by = "Compare vectors within each value of this column too, as within a segment."
+    more = "Measure this two-sample test of vectors too: mmd, c2st. It decides nothing."
+    return _stack(
+        [
+            encoder_option,
+            option("--by", multiple=True, metavar="COLUMN", section="Columns", help=by),
+            option("--evidence", multiple=True, metavar="TEST", section="Verdict", help=more),
+        ]
+    )(function)
+
+
 def schema_option(function: F) -> F:
     """Add the option that reads a saved schema."""
     words = "Read the columns as this file says; `undertow schema` writes it."
@@ -148,9 +170,10 @@ def output_options(function: F) -> F:
 def loop_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that the loop knows, as it wants them; those not given are left out."""
     wanted: dict[str, Any] = {name: given[name] for name in MANY}
+    wanted |= {name: given.get(name) for name in ("by", "evidence")}
     wanted |= {name: _once(name, given[name]) for name in ONCE}
     wanted["kinds"] = dict(_pair("--kind", each, "COLUMN=KIND") for each in given["kind"])
-    for name in ("schema", "where", "reference_where", "current_where"):
+    for name in ("schema", "encoder", "where", "reference_where", "current_where"):
         wanted[name] = given.get(name)
     wanted["tolerance"] = tolerances(given.get("tolerance", ()))
     return {name: value for name, value in wanted.items() if value not in (None, (), {})}

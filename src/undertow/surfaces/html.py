@@ -9,27 +9,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from undertow.core.finding import Finding, percent, size
+from undertow.core.finding import Finding, size
 from undertow.core.report import Report
 from undertow.core.verdict import CHANGED_FAMILY, CHANGED_P, WATCH_FAMILY, Verdict
-from undertow.surfaces import evidence, story, svg
+from undertow.surfaces import maps, story, svg
+from undertow.surfaces.page import TEXT, inlined, minified, shortened, source, template, trusted
 from undertow.surfaces.safe import safe
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from markupsafe import Markup
 
-TEXT = 600
-"""No value on the page is longer than this; most places cut earlier."""
-BUDGET = 390_000
+BUDGET, WITH_MAP = 390_000, 590_000
 """Characters a page should not exceed: it is mailed, and opened on telephones."""
 EXAMPLES = 5
 BAR = 160
@@ -48,23 +43,31 @@ def render(report: Report, *, full: int = 60, listed: int = 200, steady: int = 2
     page says what it leaves out.
     """
     full, listed, steady = max(full, 0), max(listed, 0), max(steady, 0)
-    page = _page(report, full, listed, steady)
+    drawn = maps.figures(report)
+    page = _page(report, drawn, full, listed, steady)
+    fixed = sum(len(each) for each in drawn.values())
+    room = (WITH_MAP if drawn else BUDGET) - fixed
     for _ in range(4):
-        if len(page) <= BUDGET or full == 0:
+        if len(page) - fixed <= room or full == 0:
             break
-        full = int(0.97 * full * BUDGET / len(page))
-        page = _page(report, full, listed, steady)
+        full = int(0.97 * full * max(room, 0) / (len(page) - fixed))
+        page = _page(report, drawn, full, listed, steady)
     return page
 
 
-def _page(report: Report, full: int, listed: int, steady: int) -> str:
+def _page(report: Report, drawn: Mapping[str, str], full: int, listed: int, steady: int) -> str:
     news = [each for each in report.findings if each.fails and each.verdict is not Verdict.STEADY]
     quiet = report.having(Verdict.STEADY)
     worst = list({each.key: each for each in news[:full]}.values())
+    shown = {each.key for each in worst}
+    hidden = [each for each in report.findings if each.key in drawn and each.key not in shown]
     most = _scale(news)
     line = f".list{{--tolerance:{BAR / most - 0.5:.0f}px}}"
     style = minified(source("theme.css") + source("report.css")) + line
     script = source("report.js")
+    if drawn:
+        style += minified(source("map.css"))
+        script += ";" + shortened(source("map.js"))
     return template("report.html").render(
         report=report,
         headline=story.headline(report),
@@ -83,68 +86,16 @@ def _page(report: Report, full: int, listed: int, steady: int) -> str:
         rows_inside=sum(len(each.examples[:EXAMPLES]) for each in worst),
         version=importlib.metadata.version("undertow"),
         chart=lambda each: trusted(svg.chart(each.shape, story.sentence(each))),
+        maps={key: trusted(each) for key, each in drawn.items()},
+        folded=list({each.key: each for each in hidden}.values()),
         spark=lambda each: trusted(svg.spark(each.shape)),
         size_bar=lambda each: trusted(svg.size_bar(each.effect, most, each.verdict, BAR)),
-        data=trusted(_data(worst)),
+        data=_data(worst),
         style=trusted(style),
         script=trusted(script),
         icon=trusted("data:image/svg+xml," + quote(_ICON)),
         csp=trusted(_policy(style, script)),
     )
-
-
-def source(name: str) -> str:
-    """Return a file that ships beside this one."""
-    return (files("undertow.surfaces") / "templates" / name).read_text(encoding="utf-8")
-
-
-def minified(style: str) -> str:
-    r"""Return a style sheet without comments, line breaks and indents.
-
-    >>> minified("/* note */\n.a {\n  color: red;\n}\n")
-    '.a{color: red;}'
-    """
-    lines = (line.strip() for line in style.splitlines() if not line.startswith("/*"))
-    return "".join(lines).replace(" {", "{").replace("{ ", "{").replace(" }", "}")
-
-
-def trusted(markup: str) -> Markup:
-    """Mark text as HTML: only what this package wrote, every value in it escaped."""
-    from markupsafe import Markup
-
-    return Markup(markup)  # noqa: S704
-
-
-@cache
-def template(name: str) -> Template:
-    """Return a template whose every value is made safe and escaped."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    def finalize(value: object) -> object:
-        return value if isinstance(value, Markup) else safe(value, TEXT)
-
-    world = Environment(
-        autoescape=True,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    world.filters["cut"] = safe
-    world.globals |= {
-        "amount": story.amount,
-        "between": story.between,
-        "caption": svg.caption,
-        "chance": _chance,
-        "columns_of": _columns_of,
-        "interval": story.interval,
-        "plural": story.plural,
-        "size": size,
-        "sized": _sized,
-        "tables": evidence.tables,
-    }
-    return world.from_string(source(name))
 
 
 def _policy(style: str, script: str) -> str:
@@ -158,16 +109,15 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _data(findings: Iterable[Finding]) -> str:
-    """Return the findings as JSON that cannot end the script element it stands in."""
+def _data(findings: Iterable[Finding]) -> Markup:
+    """Return the findings as JSON for copying, without what only a chart needs."""
     rows = {}
     for finding in findings:
         row = finding.to_dict()
         row.pop("shape")
         row["examples"] = row["examples"][:EXAMPLES]
         rows[finding.key] = _harmless(row)
-    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"), default=str, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return inlined(rows)
 
 
 def _harmless(value: Any) -> Any:
@@ -192,21 +142,6 @@ def _scale(news: Iterable[Finding]) -> float:
     )
     # The tolerance falls on the middle of a pixel, where a hairline is sharp.
     return BAR / (BAR // min(max([2.5, *ratios]), 6.0) + 0.5)
-
-
-def _sized(finding: Finding) -> str:
-    effect = finding.effect
-    if effect is None:
-        return "a fact"
-    return story.between(effect) if effect.defined else "?"
-
-
-def _chance(p: float) -> str:
-    return percent(p) if p >= 1e-4 else "less than 1 in 10,000"
-
-
-def _columns_of(examples: Iterable[Mapping[str, str]]) -> list[str]:
-    return list(dict.fromkeys(key for example in examples for key in example))[:12]
 
 
 def _rules(report: Report) -> list[tuple[Verdict, str]]:

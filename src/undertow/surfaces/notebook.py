@@ -5,7 +5,7 @@ from __future__ import annotations
 from undertow.core.report import Report
 from undertow.core.verdict import Verdict
 from undertow.surfaces import story, svg
-from undertow.surfaces.html import minified, source, template, trusted
+from undertow.surfaces.page import minified, source, template, trusted
 
 
 def render(report: Report, *, full: int = 3, listed: int = 20) -> str:

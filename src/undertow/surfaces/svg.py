@@ -13,6 +13,7 @@ from undertow.core.verdict import Effect, Verdict
 from undertow.surfaces.safe import safe
 from undertow.surfaces.viz.bars import shares, shares_spark, words
 from undertow.surfaces.viz.dots import calibration, metric, metric_spark
+from undertow.surfaces.viz.hexbin import hexbin
 from undertow.surfaces.viz.histogram import even, histogram, histogram_spark
 from undertow.surfaces.viz.marks import Drawing, Shape, point
 
@@ -22,6 +23,7 @@ _CHARTS: dict[str, Callable[[Shape], Drawing | None]] = {
     "words": words,
     "calibration": calibration,
     "metric": metric,
+    "map": hexbin,
 }
 _SPARKS: dict[str, Callable[[Shape], Drawing | None]] = {
     "histogram": histogram_spark,
@@ -34,6 +36,7 @@ _CAPTIONS = {
     "words": "Words by how much they set the texts apart; uses per 10,000 texts",
     "calibration": "Share right at each confidence, with its 95% interval; rows beneath",
     "metric": "Value with its 95% interval",
+    "map": "Each hexagon is as large as the share of a side's rows there",
 }
 
 

@@ -1,0 +1,1 @@
+"""One optional library a file, and the only place where it is imported."""

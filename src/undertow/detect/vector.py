@@ -1,0 +1,357 @@
+"""Vectors: the share of rows that moved or are novel, where, and which rows to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from undertow.core.check import History, family
+from undertow.core.finding import Finding, Rows, percent
+from undertow.core.profile import EVERY, Profile
+from undertow.core.schema import Column, Kind, Role, Schema
+from undertow.core.summary import Need
+from undertow.core.values import to_floats, to_text
+from undertow.core.vectors import Matrix, matrix
+from undertow.core.verdict import WATCH_FAMILY
+from undertow.stats import battery, projection, twosample
+from undertow.stats.counts import stream
+from undertow.stats.describe import Curve
+from undertow.stats.moved import Moved, moved
+from undertow.stats.neighbours import unit
+from undertow.stats.regions import Region, regions, rows_by_newness
+from undertow.summaries.categories import Categories
+from undertow.summaries.histogram import Histogram
+from undertow.summaries.sample import RowSample
+
+MOST = 4096
+"""Rows of a side that are compared: what a profile keeps of it."""
+SHARED = 50
+"""Comparisons of a report up to which the battery's p is resolved: it is held against .05 / 50."""
+LISTED, EXAMPLES, CUT = 8, 6, 160
+FOREIGN = 0.9
+"""Where more than this share of the rows moved, another model is likelier than other data."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The share of rows that moved or are novel, by where their nearest rows are.
+
+    A battery of three two-sample tests (Frechet distance, cells of a tree of clusters, distance to
+    the nearest known rows), calibrated by re-splitting both sides' rows, can raise `watch` alone: it
+    sees more than can be sized. `changed` needs the share's interval beyond the tolerance. Where
+    the rows went is told by the words of the region, and by the rows that look newest.
+
+    At most 4,096 rows of a side are compared, those that a profile keeps. Vectors are compared
+    within each value of a segment too, and of what `--by` names.
+    """
+
+    name: ClassVar[str] = "drift.vector"
+    offers: ClassVar[Mapping[str, Callable[..., twosample.Evidence]]] = {
+        "mmd": twosample.mmd,
+        "c2st": twosample.c2st,
+    }
+    """Two-sample tests that are measured where they are asked for by name; they decide nothing."""
+    tolerance: float = 0.02
+    least: int = 100
+    """Rows a side of a segment that is compared on its own."""
+    values: int = 12
+    """Values of a segment that are compared at most, the commonest first."""
+
+    def needs(self, schema: Schema) -> Iterator[Need]:
+        """Ask for the plain columns of each vector: where it moved is told over time by those."""
+        origins = {column.name for column in schema.of(kind=Kind.VECTOR)}
+        for column in schema:
+            if column.origin in origins and column.kind is Kind.NUMBER:
+                yield (column.name,), Histogram
+            elif column.origin in origins and column.kind is Kind.CATEGORY:
+                yield (column.name,), Categories
+
+    def __call__(self, history: History) -> Iterator[Finding]:
+        """Yield one finding a vector column, and one for each value of a segment."""
+        for column in history.shared(kind=Kind.VECTOR):
+            if column.role in {Role.PREDICTION, Role.SCORE}:
+                continue
+            before, now = _side(history.reference, column), _side(history.now, column)
+            if before is None or now is None or before.rows.shape[1] != now.rows.shape[1]:
+                continue
+            yield self._compare(history, column, before, now)
+            yield from self._within(history, column, before, now)
+
+    def _compare(
+        self, history: History, column: Column, before: _Side, now: _Side, value: str | None = None
+    ) -> Finding:
+        check = f"{family(column)}.vector"
+        tolerance = history.tolerance(check, "moved_share", column.name, self.tolerance)
+        subject = column.name if value is None else f"{column.name} [{value}]"
+        size = moved(before.rows, now.rows, tolerance=tolerance)
+        rows = Rows(len(before.rows), len(now.rows))
+        bare = Finding(
+            check, subject, "", size.effect, rows, column=column.name, value=value, precedence=-1
+        )
+        if not size.effect.defined:
+            return replace(bare, says=f"{rows.reference:,} and {rows.current:,} usable vectors")
+        known = battery.fit(before.rows)
+        outcome = battery.battery(known, now.rows, level=WATCH_FAMILY / SHARED)
+        alarm = None if math.isnan(outcome.p) else outcome.p
+        where = _regions(before, now)
+        return replace(
+            bare,
+            effect=replace(size.effect, p_alarm=alarm),
+            says=_says(size, outcome, where),
+            needs_rows=getattr(size, 'needs_rows', None),
+            evidence=_evidence(history, column, before, now, size, outcome, where),
+            shape=_map(before, now, where) if value is None else None,
+            examples=_examples(before, now) if _differ(size, alarm) else (),
+            causes=_causes(size, where),
+            next=_next(column, size),
+        )
+
+    def _within(
+        self, history: History, column: Column, before: _Side, now: _Side
+    ) -> Iterator[Finding]:
+        asked = {each.name for each in history.shared() if each.role is Role.SEGMENT}
+        for name in sorted(asked | history.by):
+            if name not in before.table.column_names or name not in now.table.column_names:
+                continue
+            ours, theirs = (_words(side.table, name) for side in (before, now))
+            found, counts = np.unique(theirs, return_counts=True)
+            for value in found[np.argsort(-counts, kind="stable")][: self.values]:
+                inside = ours == value, theirs == value
+                if value and min(int(each.sum()) for each in inside) >= self.least:
+                    pair = before.only(inside[0]), now.only(inside[1])
+                    yield self._compare(history, column, *pair, value=f"{name}={value}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """The vectors (n, d) of one side's sampled rows, and what else is known of them.
+
+    `total` is how many rows of the data they stand for.
+    """
+
+    rows: Matrix
+    table: pa.Table
+    schema: Schema
+    total: int
+
+    def only(self, which: NDArray[np.bool_]) -> _Side:
+        spots = np.flatnonzero(which)
+        table = self.table.take(pa.array(spots))
+        total = round(self.total * len(spots) / max(len(which), 1))
+        return replace(self, rows=self.rows[spots], table=table, total=total)
+
+    def of(self, kind: Kind) -> list[str]:
+        """Return the columns of a kind that are here, in the data's order."""
+        names = [column.name for column in self.schema.of(kind=kind)]
+        return [name for name in names if name in self.table.column_names]
+
+    def role(self, role: Role) -> str | None:
+        column = self.schema.one(role)
+        return column.name if column and column.name in self.table.column_names else None
+
+
+def _side(profile: Profile, column: Column) -> _Side | None:
+    """Return the fine vectors of a profile's sample, a row as often as it occurred."""
+    sample = profile.get(RowSample, *EVERY)
+    if sample is None or column.name not in sample.kept.column_names:
+        return None
+    wide = getattr(profile.lenses.get(column.name), "dimensions", 0) or None
+    found = matrix(sample.kept.column(column.name), wide)
+    spots = np.repeat(np.arange(len(found)), sample.multiplicity)
+    spots = spots[found.fine[spots]]
+    if len(spots) > MOST:
+        spots = np.sort(stream().choice(spots, MOST, replace=False))
+    table = sample.kept.drop_columns([column.name]).take(pa.array(spots))
+    return _Side(found.rows[spots], table, profile.schema, profile.rows)
+
+
+def _regions(before: _Side, now: _Side) -> tuple[Region, ...]:
+    if not len(before.rows) or not len(now.rows):
+        return ()
+    name = next(iter(before.of(Kind.TEXT)), None)
+    texts = labels = None
+    if name is not None and name in now.table.column_names:
+        texts = before.table.column(name).to_pylist(), now.table.column(name).to_pylist()
+    label = before.role(Role.LABEL) or before.role(Role.PREDICTION)
+    if label is not None and label in now.table.column_names:
+        labels = _words(before.table, label).tolist(), _words(now.table, label).tolist()
+    return regions(unit(before.rows), unit(now.rows), texts=texts, labels=labels)
+
+
+def _words(table: pa.Table, name: str) -> NDArray[np.object_]:
+    """Return a column as text, "" where it is missing."""
+    cells = to_text(table.column(name).combine_chunks()).fill_null("")
+    return np.asarray(cells.to_pylist(), dtype=object)
+
+
+def _named(region: Region, place: int) -> str:
+    """Return the region's words; a text alone would be somebody's row."""
+    return ", ".join(region.words[:4]) if region.words else f"region {place + 1}"
+
+
+def _sure(where: Sequence[Region]) -> list[tuple[str, Region]]:
+    """Return the regions whose share moved for certain, by name."""
+    told = [(_named(each, place), each) for place, each in enumerate(where)]
+    return [(name, each) for name, each in told if each.p <= 0.01]
+
+
+def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region]) -> str:
+    effect, sure = size.effect, _sure(where)
+    place = ""
+    if sure:
+        name, region = sure[0]
+        place = f"; {name!r} went from {percent(region.before)} to {percent(region.after)} of rows"
+    share = percent(effect.value)
+    if effect.value <= effect.tolerance and (effect.p_no_change > 0.05 or effect.low == 0):
+        return f"the rows lie otherwise than before ({outcome.says}), too few to size{place}"
+    if size.new >= max(size.gone, size.regrouped):
+        return f"{share} of rows are where the reference has few or none{place}"
+    if size.gone >= size.regrouped:
+        return f"{share} of the reference's rows have hardly any like them now{place}"
+    return f"{share} of rows moved between known groups{place}"
+
+
+def _differ(size: Moved, alarm: float | None) -> bool:
+    """Tell whether there is a difference to show rows of: without one, the newest rows are noise."""
+    return size.effect.detected or (alarm is not None and alarm <= WATCH_FAMILY)
+
+
+def _evidence(
+    history: History,
+    column: Column,
+    before: _Side,
+    now: _Side,
+    size: Moved,
+    outcome: battery.Outcome,
+    where: Sequence[Region],
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "share": {"new": size.new, "gone": size.gone, "regrouped": size.regrouped},
+        "battery": {
+            "p": outcome.p,
+            **{f"{name}_p": p for name, (_, p) in outcome.parts.items()},
+            "splits": outcome.splits,
+        },
+        "compared_rows": {"reference": len(before.rows), "current": len(now.rows)},
+    }
+    for name in sorted(history.evidence & set(Vector.offers)):
+        found[name] = Vector.offers[name](before.rows, now.rows)._asdict()
+    for derived in history.reference.derived:
+        if derived.origin == column.name and derived.kind is Kind.NUMBER:
+            pair = _medians(history, derived.name)
+            if pair is not None:
+                found[derived.name.rpartition(":")[2]] = pair
+    if where:
+        found["regions"] = [_told(each, place) for place, each in enumerate(where[:LISTED])]
+    return found
+
+
+def _medians(history: History, name: str) -> dict[str, float] | None:
+    """Return the median of a plain column of the vector, before and now."""
+    sides = (history.reference.get(Histogram, name), history.now.get(Histogram, name))
+    middles = [
+        Curve.of(side.edges, side.tally, side.edges[0], side.edges[-1]).quantile(0.5)
+        for side in sides
+        if side is not None and side.rows and len(side.edges)
+    ]
+    if len(middles) < len(sides):
+        return None
+    return dict(zip(("reference", "current"), middles, strict=True))
+
+
+def _told(region: Region, place: int) -> dict[str, Any]:
+    return {
+        "name": _named(region, place),
+        "share": {"reference": region.before, "current": region.after},
+        "change": [region.low, region.high],
+        "p": region.p,
+        "rows": {"reference": region.rows_before, "current": region.rows_after},
+        "labels": {
+            "reference": _commonest(region.labels_before),
+            "current": _commonest(region.labels_after),
+        },
+    }
+
+
+def _commonest(labels: Mapping[str, int]) -> dict[str, int]:
+    return {str(name)[:80]: labels[name] for name in sorted(labels, key=lambda k: -labels[k])[:5]}
+
+
+def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
+    """Return the rows that look newest here, then those least like anything seen."""
+    if not len(before.rows) or len(now.rows) < 2:
+        return ()
+    found = rows_by_newness(unit(before.rows), unit(now.rows))
+    shown: dict[int, str] = dict.fromkeys(found.newest[: EXAMPLES // 2].tolist(), "new here")
+    for spot in found.strangest.tolist():
+        if len(shown) == EXAMPLES or len(shown) == len(now.rows):
+            break
+        shown.setdefault(spot, "unlike anything seen")
+    roles = (Role.ID, Role.TIME, Role.LABEL, Role.PREDICTION)
+    columns = [*now.of(Kind.TEXT)[:1], *(now.role(role) for role in roles)]
+    names = [name for name in dict.fromkeys(columns) if name is not None]
+    if not names:
+        return ()
+    cells = {name: _words(now.table, name) for name in names}
+    return tuple(
+        {"why": why, **{name: cells[name][spot][:CUT] for name in names}}
+        for spot, why in shown.items()
+    )
+
+
+def _causes(size: Moved, where: Sequence[Region]) -> tuple[str, ...]:
+    if size.effect.low > FOREIGN:
+        return ("nearly every row moved, as if another model made the vectors",)
+    grew = [name for name, region in _sure(where) if region.grew][:3]
+    return (f"more rows about {'; '.join(map(repr, grew))}",) if grew else ()
+
+
+def _next(column: Column, size: Moved) -> tuple[str, ...]:
+    if size.effect.low > FOREIGN:
+        return (
+            "undertow compare-encoders OLD NEW --anchors TEXTS --text COLUMN: is it another model?",
+        )
+    flag = f"--text {column.origin}" if column.origin else f"--vector {column.name}"
+    return (f"undertow ood REFERENCE CURRENT {flag} --scores scores.parquet: score each row",)
+
+
+def _map(before: _Side, now: _Side, where: Sequence[Region]) -> Mapping[str, Any] | None:
+    """Return the map of both sides: coloured by side, label, region, error and time."""
+    names = _sure(where)[:LISTED]
+    parts = []
+    for side, inside in ((before, "in_reference"), (now, "in_current")):
+        cluster = np.full(len(side.rows), None, dtype=object)
+        for name, region in names:
+            cluster[getattr(region, inside)] = name
+        label, guess, clock, key = (
+            side.role(role) for role in (Role.LABEL, Role.PREDICTION, Role.TIME, Role.ID)
+        )
+        known = {name: _words(side.table, name) for name in (label, guess) if name is not None}
+        wrong = None
+        if label is not None and guess is not None:
+            told = (known[label] != "") & (known[guess] != "")
+            differs = known[label] != known[guess]
+            wrong = [bool(d) if t else None for d, t in zip(differs, told, strict=True)]
+        shown = label or guess
+        parts.append(
+            projection.Side(
+                side.rows,
+                label=None if shown is None else [each or None for each in known[shown]],
+                cluster=cluster.tolist() if names else None,
+                error=wrong,
+                time=None if clock is None else _seconds(side.table, clock),
+                ids=None if key is None else _words(side.table, key).tolist(),
+                total=side.total,
+            )
+        )
+    return projection.shape(parts[0], parts[1])
+
+
+def _seconds(table: pa.Table, clock: str) -> NDArray[np.float64]:
+    return to_floats(table.column(clock).combine_chunks()) / 1e6

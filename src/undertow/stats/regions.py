@@ -1,0 +1,294 @@
+"""Where an embedding space moved: regions of neighbouring rows by name, and the rows that are new.
+
+The regions are cells of spherical k-means on the reference and the current rows together, blind to
+which is which, so that without a change a cell favours neither side and the count of a cell's rows
+is a fair draw. Dhillon and Modha (2001), Concept decompositions for large sparse text data using
+clustering, section 3; starts as in Arthur and Vassilvitskii (2007), k-means++.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from undertow.core.errors import DataError
+from undertow.stats.counts import SEED
+from undertow.stats.distinct_words import distinct_words
+from undertow.stats.exact import log_least, log_tail
+from undertow.stats.neighbours import Matrix, Neighbours, nearest, one_thread, unit
+from undertow.stats.score import arms
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Texts = Sequence[str | None]
+
+ROWS = 34
+"""Rows a cell: a new topic of 3% of a thousand rows fills one. Larger cells hide it among others."""
+MOST = 150
+FITTED = 8_192
+"""Rows that the centres are fitted on, at most; all rows are then counted."""
+STARTS = 1_500
+"""Rows that the first centres are picked from."""
+ROUNDS = 4
+SKETCH = 64
+"""Random directions on which the first centres are picked."""
+NEAR = 15
+CLOSEST = 5
+EXAMPLES = 5
+NAMED = 60
+"""Characters of a text that stands for a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A part of the space, and its share of the rows before and after.
+
+    `low` and `high` are the 95% limits of `after - before` (Newcombe 1998, method 10), as for a
+    region picked beforehand. `p` is twice the tail of Fisher's exact test, corrected for all regions
+    that were looked at. `in_reference` and `in_current` are the positions of its rows, the nearest
+    to its centre first. `words` tell the rows of the side that has more of them from all others.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    before: float
+    after: float
+    low: float
+    high: float
+    p: float
+    in_reference: Ints
+    in_current: Ints
+    labels_before: Mapping[str, int]
+    labels_after: Mapping[str, int]
+
+    @property
+    def grew(self) -> bool:
+        """Whether its share of the rows is larger after."""
+        return self.after > self.before
+
+    @property
+    def rows_before(self) -> int:
+        """Its rows in the reference."""
+        return len(self.in_reference)
+
+    @property
+    def rows_after(self) -> int:
+        """Its rows in the current data."""
+        return len(self.in_current)
+
+    @property
+    def examples(self) -> Ints:
+        """Positions of the rows that show it best, on the side that has more of it."""
+        return (self.in_current if self.grew else self.in_reference)[:EXAMPLES]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """How new each current row is, by two questions; larger is newer.
+
+    `new_here`: how much nearer its neighbours among the current rows are than those in the
+    reference; rows of one new topic stand first. `unlike`: the distance (1 - mean cosine) to the
+    nearest rows of the reference; rows like nothing seen stand first, alone or not. `company`: the
+    share of current rows among its nearest rows of both sides; `chance` is what it is without a
+    change.
+    """
+
+    new_here: Floats
+    unlike: Floats
+    company: Floats
+    chance: float
+
+    @cached_property
+    def newest(self) -> Ints:
+        """Positions of the current rows, the newest here first."""
+        return np.argsort(-self.new_here, kind="stable")
+
+    @cached_property
+    def strangest(self) -> Ints:
+        """Positions of the current rows, the least like anything seen first."""
+        return np.argsort(-self.unlike, kind="stable")
+
+
+def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> Rows:
+    """Return how new each current row (m, d) is against the reference (n, d), both of length 1.
+
+    `new_here` is the mean cosine to the `near` nearest current rows less that to the `near` nearest
+    rows of the reference, and then half its own and half that of its five nearest current rows: a
+    row among new rows is new. Raises DataError where the widths differ or a side has no rows.
+
+    >>> old = unit(np.array([[9, 0], [9, 1], [9, 2]], np.float32))
+    >>> now = unit(np.array([[9, 1], [0, 9], [1, 9]], np.float32))
+    >>> rows_by_newness(old, now, near=1).newest.tolist()
+    [1, 2, 0]
+    """
+    _check(reference, current)
+    known = nearest(current, reference, near)
+    beside = nearest(current, current, near, itself=False)
+    own = _mean(beside) - _mean(known) if beside.which.shape[1] else -_mean(known)
+    friends = beside.which[:, :CLOSEST]
+    new = (own + own[friends].mean(axis=1)) / 2 if friends.shape[1] else own
+    both = np.concatenate([beside.cosine, known.cosine], axis=1)
+    order = np.argsort(-both, axis=1, kind="stable")[:, :near]
+    company = (order < beside.which.shape[1]).mean(axis=1)
+    unlike = 1 - known.cosine[:, :CLOSEST].mean(axis=1, dtype=np.float64)
+    others = len(current) - 1
+    return Rows(new, unlike, company, others / (others + len(reference)))
+
+
+def _mean(near: Neighbours) -> Floats:
+    means: Floats = near.cosine.mean(axis=1, dtype=np.float64)
+    return means
+
+
+def regions(
+    reference: Matrix,
+    current: Matrix,
+    *,
+    texts: tuple[Texts, Texts] | None = None,
+    labels: tuple[Sequence[object], Sequence[object]] | None = None,
+    count: int | None = None,
+) -> tuple[Region, ...]:
+    """Return the regions of two samples of unit vectors, the one with most evidence first.
+
+    `reference` (n, d) and `current` (m, d) have rows of length 1; `texts` and `labels` are those of
+    the two sides, row by row. `count` is the number of cells (default: one for every 34 rows, 150
+    at most). The order of the rows changes nothing, and swapping the sides swaps before and after.
+    Raises DataError where the widths differ, a side has no rows, or texts or labels are too few.
+
+    >>> cat, dog = np.eye(2, dtype=np.float32)
+    >>> first, _ = regions(np.stack([cat] * 9 + [dog]), np.stack([cat] + [dog] * 9), count=2,
+    ...                    texts=(["a cat"] * 9 + ["a dog"], ["a cat"] + ["a dog"] * 9))
+    >>> first.words, first.before, first.after, round(first.low, 2), round(first.high, 2)
+    (('dog',), 0.1, 0.9, 0.37, 0.93)
+    """
+    _check(reference, current)
+    for what, pair in (("texts", texts), ("labels", labels)):
+        if pair is not None and (len(pair[0]), len(pair[1])) != (len(reference), len(current)):
+            raise DataError(
+                f"{len(pair[0])} and {len(pair[1])} {what} for {len(reference)} and {len(current)} "
+                "rows: give one each"
+            )
+    cell, cosine = clusters(np.concatenate([reference, current]), count)
+    n, m, many = len(reference), len(current), int(cell.max()) + 1
+    ours = np.bincount(cell[:n], minlength=many)
+    theirs = np.bincount(cell[n:], minlength=many)
+    tails, least = log_tail(theirs, ours + theirs, m, n), log_least(ours + theirs, m, n)
+    p, q = ours / n, theirs / m
+    below, above = arms(q, m, p, n)
+    side = np.repeat([False, True], [n, m])
+    more = q > p
+    words: tuple[tuple[str, ...], ...] = ((),) * many
+    if texts is not None:
+        named = np.where(side == more[cell], cell, -1)
+        words = distinct_words([*texts[0], *texts[1]], named)
+        words += ((),) * (many - len(words))
+    order = np.lexsort((-cosine, cell))
+    bounds = np.searchsorted(cell[order], np.arange(many + 1))
+    found = []
+    for k in np.lexsort((~more, -np.abs(q - p), np.round(tails, 9))).tolist():
+        rows = order[bounds[k] : bounds[k + 1]]
+        inside = rows[rows < n], rows[rows >= n] - n
+        able = max(int((least <= tails[k] + 1e-9).sum()), 1)
+        mixes = [
+            dict(Counter(str(labels[i][j]) for j in inside[i].tolist()).most_common())
+            if labels is not None
+            else {}
+            for i in (0, 1)
+        ]
+        found.append(
+            Region(
+                _name(words[k], texts, inside, bool(more[k])),
+                words[k],
+                float(p[k]),
+                float(q[k]),
+                float(q[k] - p[k] - below[k]),
+                float(q[k] - p[k] + above[k]),
+                float(min(1.0, np.exp(tails[k]) * able)),
+                *inside,
+                *mixes,
+            )
+        )
+    return tuple(found)
+
+
+def _check(reference: Matrix, current: Matrix) -> None:
+    if reference.ndim != 2 or current.ndim != 2 or reference.shape[1] != current.shape[1]:
+        raise DataError(
+            f"vectors of shape {reference.shape} and {current.shape}: give (rows, width), one width"
+        )
+    if not len(reference) or not len(current):
+        raise DataError(f"{len(reference)} and {len(current)} rows: both sides need some")
+
+
+def _name(
+    words: tuple[str, ...], texts: tuple[Texts, Texts] | None, inside: tuple[Ints, Ints], more: bool
+) -> str:
+    """Return the words, or the nearest row's text, or its position."""
+    if words:
+        return ", ".join(words)
+    row = int(inside[int(more)][0])
+    said = (texts[int(more)][row] or "").strip() if texts is not None else ""
+    if said:
+        return said if len(said) <= NAMED else said[: NAMED - 1] + "…"
+    return f"around {'current' if more else 'reference'} row {row}"
+
+
+@one_thread
+def clusters(rows: Matrix, count: int | None = None) -> tuple[Ints, Floats]:
+    """Return each row's cell, from 0, and its cosine to the centre, by spherical k-means.
+
+    `rows` (n, d) are of length 1. No cell is empty, so there may be fewer than `count` (default:
+    one for every 34 rows, 2 to 150). The same rows in another order give the same cells.
+
+    >>> cell, cosine = clusters(np.eye(2, dtype=np.float32)[[0, 1, 0]], 2)
+    >>> bool(cell[0] == cell[2] != cell[1]), cosine.tolist()
+    (True, [1.0, 1.0, 1.0])
+    """
+    random = np.random.Generator(np.random.PCG64(SEED))
+    many = min(count or min(max(len(rows) // ROWS, 2), MOST), len(rows))
+    sketch = random.standard_normal((rows.shape[1], SKETCH), dtype=np.float32)
+    order = np.argsort(np.einsum("ij,j->i", rows, sketch[:, 0]), kind="stable")
+    drawn = random.permutation(len(rows))[:FITTED]
+    fitted = rows[order[np.sort(drawn)]]
+    starts = np.sort(random.permutation(len(fitted))[: max(STARTS, 4 * many)])
+    spread = unit(fitted[starts] @ sketch)
+    centres = fitted[starts[_spread_out(spread, many, random)]]
+    for _ in range(ROUNDS):
+        sums = _sums(fitted, (fitted @ centres.T).argmax(axis=1), many)
+        held = np.einsum("ij,ij->i", sums, sums) > 0
+        centres = np.where(held[:, None], unit(sums), centres)
+    cosines = rows @ centres.T
+    found = cosines.argmax(axis=1)
+    _, cell = np.unique(found, return_inverse=True)
+    return cell.astype(np.int64), cosines[np.arange(len(rows)), found].astype(np.float64)
+
+
+def _spread_out(rows: Matrix, many: int, random: np.random.Generator) -> Ints:
+    """Return rows far from one another: each drawn by its distance to the nearest one drawn."""
+    drawn = [int(random.integers(len(rows)))]
+    away = np.full(len(rows), np.inf)
+    while len(drawn) < many:
+        away = np.minimum(away, np.maximum(1 - rows @ rows[drawn[-1]], 0.0))
+        away[drawn[-1]] = 0.0
+        reached = np.cumsum(away)
+        if reached[-1] <= 0:
+            left = np.setdiff1d(np.arange(len(rows)), drawn)
+            drawn.extend(left[: many - len(drawn)].tolist())
+            break
+        spot = np.searchsorted(reached, random.random() * reached[-1], side="right")
+        drawn.append(int(min(spot, len(rows) - 1)))
+    return np.array(drawn, np.int64)
+
+
+def _sums(rows: Matrix, cell: Ints, many: int) -> Matrix:
+    """Return the sum of the rows of each cell (many, d)."""
+    from scipy.sparse import csr_matrix
+
+    ones = np.ones(len(rows), np.float32)
+    chosen = csr_matrix((ones, cell, np.arange(len(rows) + 1)), (len(rows), many))
+    return np.asarray(chosen.T @ rows, np.float32)

@@ -1,0 +1,96 @@
+"""`undertow compare-encoders`: two encoders on the same texts, and what to do about the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from undertow.surfaces.cli_check import _accepted, _conclude, _progress
+from undertow.surfaces.cli_options import (
+    Verb,
+    option,
+    output_options,
+    tolerances,
+    verdict_options,
+    where_option,
+)
+from undertow.surfaces.cli_output import Outputs, verified
+
+if TYPE_CHECKING:
+    from undertow.core.report import Report
+
+
+@click.command(cls=Verb, short_help="Compare two encoders on the same texts.")
+@click.argument("a")
+@click.argument("b")
+@option("--anchors", required=True, metavar="FILE", help="Rows with the texts that both encode.")
+@option("--text", required=True, metavar="COLUMN", help="The column of the texts.")
+@option("--label", metavar="COLUMN", help="Texts of one label answer each other.")
+@option("--vector", metavar="COLUMN", help="The vectors in a saved file, where it has several.")
+@option("--golden", metavar="DIR", help="A folder with documents, queries and judgements.")
+@option(
+    "--golden-column",
+    multiple=True,
+    metavar="WHAT=COLUMN",
+    help="How a column of the golden set is called, such as doc_text=abstract (repeatable).",
+)
+@option(
+    "--bridge", metavar="FILE", help="Save the map from B to A here, if its gate lets it through."
+)
+@where_option
+@verdict_options
+@output_options
+def compare_encoders(a: str, b: str, **given: Any) -> int:
+    """Compare encoder A (old) with encoder B (new) on the same texts.
+
+    Each is the name of an encoder (tfidf, minilm, module:function, https://...) or a file of saved
+    vectors, a row for each row of the anchors. Says one of: same space; moved, harmless; mixed;
+    bridgeable by an orthogonal map; incompatible: re-index.
+    """
+    outputs = Outputs.of(given)
+    read = [each for each in (a, b, given["anchors"]) if each is not None]
+    outputs.verify(read)
+    if given["bridge"] is not None:
+        _apart(verified(given["bridge"], "--bridge"), [*read, *outputs.files.values()])
+    options = {
+        name: given[name]
+        for name in ("text", "label", "vector", "golden", "bridge", "where", "anchors")
+        if given[name] is not None
+    }
+    options["golden_columns"] = _named(given["golden_column"])
+    options["tolerance"] = _by_effect(given["tolerance"])
+    known = _accepted(given["accepted"])
+    from undertow.verbs.encoders import compare_encoders as compare
+
+    with _progress(outputs) as progress:
+        report: Report = compare(a, b, **options, progress=progress)
+    return _conclude(report, outputs, known, given)
+
+
+def _named(words: Sequence[str]) -> dict[str, str]:
+    made: dict[str, str] = {}
+    for word in words:
+        what, equals, column = word.partition("=")
+        if not equals or not what or not column:
+            raise click.UsageError(
+                f"--golden-column {word!r}: write it as WHAT=COLUMN, such as doc_text=abstract"
+            )
+        made[what] = column
+    return made
+
+
+def _by_effect(words: Sequence[str]) -> float | Mapping[str, float] | None:
+    made: Any = tolerances(words)
+    if made == "auto" or (isinstance(made, dict) and "auto" in made.values()):
+        raise click.UsageError("--tolerance auto learns from a reference over time; give a number")
+    told: float | Mapping[str, float] | None = made
+    return told
+
+
+def _apart(out: str, others: Sequence[str]) -> None:
+    import os
+
+    if any(os.path.realpath(each) == os.path.realpath(out) for each in others):
+        raise click.UsageError(f"--bridge {out} would overwrite another file; give another name")
