@@ -89,7 +89,8 @@ def measure(
         inside = is_new[top.in_current]
         majority = Counter(labels[now[top.in_current[inside]]]).most_common(1)
         hit = bool(majority) and bool(words[majority[0][0]] & set(top.words))
-        region.append((top.p < 0.05 and top.grew, inside.mean(), inside.sum() / m, hit))
+        exact = inside.mean() if inside.size else 0.0
+        region.append((top.p < 0.05 and top.grew, exact, inside.sum() / m, hit))
         names.append((majority[0][0] if majority else "-", top.name))
     at_m, region = np.array(at_m), np.array(region, float)
     error = at_m.std(axis=0, ddof=1) / np.sqrt(len(at_m))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 from undertow import plugins
+from undertow.adapters.images import developed
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
@@ -54,6 +55,7 @@ class Loop:
     tolerances: Mapping[str, float] = field(default_factory=dict)
     auto: frozenset[str] = frozenset()
     encoder: Encoder | None = None
+    image_encoder: Any = None
     by: frozenset[str] = frozenset()
     evidence: frozenset[str] = frozenset()
     progress: Progress | None = None
@@ -64,9 +66,8 @@ class Loop:
         given = declared(options)
         fixed, auto = tolerances(options.get("tolerance"))
         by, evidence = (frozenset(named(each, options.get(each))) for each in ("by", "evidence"))
-        return cls(
-            given, fixed, auto, options.get("encoder"), by, evidence, options.get("progress")
-        )
+        encoders = options.get("encoder"), options.get("image_encoder")
+        return cls(given, fixed, auto, *encoders, by, evidence, options.get("progress"))
 
     def check(
         self,
@@ -232,12 +233,15 @@ class Loop:
                 )
             return data if isinstance(data, Profile) else load(data)
         rows, _ = gathered(open_dataset(data, where=where), self.declared.vectors, required=here)
-        return rows
+        return developed(
+            rows, self.declared.images, left=self.declared.names, encoder=self.image_encoder
+        )
 
     def _declared(self, data: Dataset | Profile) -> Declared:
         """Return what was said, its patterns of vector columns replaced by what those became."""
         names = data.schema.names if isinstance(data, Profile) else data.arrow.names
-        return self.declared.with_vectors(vector_names(self.declared.vectors, names))
+        said = self.declared.with_vectors(vector_names(self.declared.vectors, names))
+        return said.with_images(getattr(data, "images", ()))
 
     def _encoded(self, before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
         """Return both sides with vectors of the texts, if an encoder was named, and what to note."""

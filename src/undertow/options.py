@@ -26,7 +26,9 @@ class Options(TypedDict, total=False):
 
     text: Columns
     vector: Columns
+    image: Columns
     encoder: Encoder | None
+    image_encoder: str | Callable[[Sequence[Any]], Any] | None
     prediction: Columns
     score: Columns
     label: Columns
@@ -54,6 +56,7 @@ def declared(options: Options) -> Declared:
     }
     given |= dict.fromkeys(named("text", options.get("text")), Kind.TEXT)
     given |= dict.fromkeys(named("vector", options.get("vector")), Kind.VECTOR)
+    given |= dict.fromkeys(named("image", options.get("image")), Kind.IMAGE)
     said = roles(**{name: named(name, options.get(name)) for name in _ROLES})
     filed = options.get("schema")
     schema = filed if filed is None or isinstance(filed, Schema) else read_schema(filed)

@@ -1,4 +1,4 @@
-"""Laws of the battery of vectors: exact without a change, awake to one, blind to what is no change."""
+"""Laws of the battery of vectors: exact without a change, awake to one, deaf to the order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from undertow.core.errors import DataError, UsageError
 from undertow.stats import pooled
 from undertow.stats.battery import LEAST, MOST, SPLITS, STATISTICS, battery, fit
 from undertow.stats.frechet import expanded, frechet, principal
-from undertow.stats.nested import counts, grow, standing
 from undertow.stats.neighbours import nearest, unit
+from undertow.stats.nested import counts, grow, standing
 from undertow.stats.twosample import TESTS, c2st, mmd
 
-TRIALS = 300
+TRIALS = 150
 few = settings(max_examples=15, deadline=None)
 
 
@@ -82,7 +82,8 @@ def test_a_small_level_is_given_the_splits_it_needs() -> None:
     assert battery(known, moved).p == 1 / 200
     sharp = battery(known, moved, level=0.001)
     assert (sharp.p, sharp.splits) == (1 / 2000, 1999)
-    assert battery(known, moved, level=0.02).splits == 499
+    assert battery(known, moved, level=0.02).splits == SPLITS
+    assert battery(known, moved, level=0.005).splits == 799
     assert battery(known, cloud(random, 60), level=0.001).splits == SPLITS
 
 
@@ -115,13 +116,14 @@ def test_rotation_and_scale_are_no_change() -> None:
 
 
 def test_roles_swapped() -> None:
-    """Seen from the other side the distance and the cells are alike; novelty is one side's alone."""
+    """Seen from the other side the distance is alike; strange rows are novel on their side alone."""
     random = np.random.default_rng(5)
-    ours, theirs = cloud(random, 200), cloud(random, 120)
-    theirs[:12] = 5 * random.standard_normal((12, 6))
+    ours, theirs = cloud(random, 300, 16), cloud(random, 200, 16)
+    theirs[:16] = 6 * random.standard_normal((16, 16))
     there, back = battery(fit(ours), theirs), battery(fit(theirs), ours)
     assert there.parts["frechet"][0] == pytest.approx(back.parts["frechet"][0], rel=0.05)
-    assert there.parts["novelty"][0] > back.parts["novelty"][0]
+    assert there.parts["novelty"][1] <= 0.01
+    assert back.parts["novelty"][1] > 0.2
     assert there.rows == back.rows[::-1]
 
 
@@ -131,7 +133,7 @@ def test_roles_swapped() -> None:
         (np.ones((50, 4)), np.ones((50, 4))),
         (np.zeros((50, 4)), np.zeros((40, 4))),
         (np.eye(64), np.eye(64)),
-        (np.arange(80.0)[:, None], np.arange(40.0)[:, None]),
+        (np.arange(80.0)[:, None], np.arange(80.0)[:, None]),
     ],
     ids=["equal", "zero", "the same rows", "one dimension"],
 )
@@ -139,7 +141,7 @@ def test_degenerate_rows_are_no_alarm(ours: np.ndarray, theirs: np.ndarray) -> N
     """Where nothing differs, nothing is found, and nothing is nan."""
     found = battery(fit(ours), theirs)
     assert all(math.isfinite(value) for value, _ in found.parts.values())
-    assert found.p > 0.05 or len(ours) == 80
+    assert found.p > 0.05
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(40, 900, 3), (900, 40, 2), (60, 50, 700), (30, 30, 1)])
@@ -170,6 +172,15 @@ def test_of_many_rows_some_are_drawn_not_the_first() -> None:
     assert known.rows.shape == (MOST, 3)
     assert (fit(many[::-1]).rows == known.rows).all()
     assert known.scale * known.rows.mean() == pytest.approx(many.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-20, 1e18, 1e38], ids=str)
+def test_no_size_is_too_small_or_large(scale: float) -> None:
+    """At the ends of float32 nothing overflows, and nothing is found where nothing changed."""
+    random = np.random.default_rng(1)
+    ours, theirs = (np.tanh(cloud(random, n)) * np.float32(scale) for n in (100, 60))
+    assert battery(fit(ours), theirs).p > 0.05
+    assert battery(fit(np.ones((50, 6)) * min(1 / scale, 1e37)), theirs).p <= 0.05
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
@@ -215,7 +226,7 @@ def test_novelty_takes_the_nearest_outside_the_set() -> None:
         [[0.1, 0.2, 0.4], [0.1, 0.3, 0.5], [0.1, 0.2, 0.3], [0.1, 0.5, 0.4]], np.float32
     )
     inside = np.array([[True, True, False, False]])
-    found = pooled.novelty(which, away, np.array([[0, 1]]), inside)
+    found = pooled.novelty(which, away, inside)
     assert found[0] == pytest.approx((0.3**2 + 0.4**2) / 2)
 
 
@@ -237,11 +248,11 @@ def test_the_expansion_is_the_distance_between_neighbours(seed: int, d: int) -> 
 def test_wide_vectors_take_their_largest_components() -> None:
     """Above the dimensions that are decomposed whole, the largest variances are found all the same."""
     random = np.random.default_rng(8)
-    falling = 1 / np.arange(1, 701) ** 1.5
-    turn = np.linalg.qr(random.standard_normal((700, 700)))[0]
+    falling = 1 / np.arange(1, 651) ** 1.5
+    turn = np.linalg.qr(random.standard_normal((650, 650)))[0]
     variances, axes = principal((turn * falling) @ turn.T, 20, random)
     assert variances == pytest.approx(falling[:20], rel=1e-3)
-    assert axes.shape == (700, 20)
+    assert axes.shape == (650, 20)
 
 
 def test_a_tree_counts_every_row_at_every_scale() -> None:
@@ -270,10 +281,10 @@ def test_a_standing_is_the_hypergeometric_one() -> None:
 def test_named_evidence_is_valid_and_sees_a_gross_change(name: str) -> None:
     """At most the promised share of false alarms; a shift of a whole deviation is never missed."""
     alarms = 0
-    for trial in range(100):
+    for trial in range(50):
         random = np.random.default_rng([trial, 11])
         alarms += TESTS[name](cloud(random, 60), cloud(random, 60)).p <= 0.05
-    assert alarms <= stats.binom(100, 0.05).ppf(0.9999)
+    assert alarms <= stats.binom(50, 0.05).ppf(0.9999)
     random = np.random.default_rng(12)
     assert TESTS[name](cloud(random, 200), cloud(random, 200) + 1).p <= 0.01
     assert TESTS[name](np.ones((40, 3)), np.ones((40, 3))).p == 1
@@ -299,7 +310,7 @@ def test_frechet_is_that_of_the_formula() -> None:
     """Moved by a vector the distance is its squared length; for one dimension it is known in full."""
     random = np.random.default_rng(13)
     rows = random.standard_normal((300, 5))
-    assert frechet(rows, rows + [3, 4, 0, 0, 0]) == pytest.approx(25)
+    assert frechet(rows, rows + np.array([3, 4, 0, 0, 0])) == pytest.approx(25)
     narrow, wide = random.standard_normal((400, 1)), 3 * random.standard_normal((500, 1)) + 1
     expected = (narrow.mean() - wide.mean()) ** 2 + (narrow.std() - wide.std()) ** 2
     assert frechet(narrow, wide) == pytest.approx(expected)

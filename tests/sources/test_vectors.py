@@ -34,6 +34,10 @@ def _column(dataset, name):
     return pa.chunked_array(batches, dataset.arrow.field(name).type)
 
 
+def _sizes(path):
+    return [batch.num_rows for batch in open_dataset(path).batches()]
+
+
 def refusal(data) -> str:
     """Return the one line that refuses some data."""
     with pytest.raises(UndertowError) as caught:
@@ -55,12 +59,12 @@ def test_a_npy_of_any_number_type_is_a_vector_column(tmp_path, dtype, order):
 
 
 def test_a_npy_is_read_a_block_at_a_time(tmp_path):
-    """20,000 rows come in blocks, which are views of the mapped file."""
-    np.save(tmp_path / "v.npy", np.arange(40_000, dtype=np.float32).reshape(20_000, 2))
-    sizes = [batch.num_rows for batch in open_dataset(tmp_path / "v.npy").batches()]
-    assert sum(sizes) == 20_000
-    assert max(sizes) < 20_000
-    assert read(tmp_path / "v.npy")[-1].tolist() == [39_998, 39_999]
+    """Long files come in blocks of rows, the wider the vectors the fewer."""
+    np.save(tmp_path / "v.npy", np.arange(160_000, dtype=np.float32).reshape(80_000, 2))
+    assert _sizes(tmp_path / "v.npy") == [65_536, 14_464]
+    assert read(tmp_path / "v.npy")[-1].tolist() == [159_998, 159_999]
+    np.save(tmp_path / "wide.npy", np.zeros((5000, 1000), np.float32))
+    assert _sizes(tmp_path / "wide.npy") == [4194, 806]
 
 
 def test_folders_and_globs_of_npy_files(tmp_path):
@@ -86,8 +90,8 @@ def test_a_npz_is_a_table(tmp_path, save):
     assert read(tmp_path / "t.npz", "v").tolist() == read(tmp_path / "t.npz", "w").tolist()
     table = pa.Table.from_batches(found.batches(["y", "n"]))
     assert table.to_pydict() == {"y": [0, 1, 2, 3], "n": ["a", "b", "c", "ä"]}
-    np.savez(tmp_path / "long.npz", v=np.ones((20_000, 2), ">f4"), y=np.arange(20_000))
-    assert read(tmp_path / "long.npz", "v").shape == (20_000, 2)
+    np.savez(tmp_path / "long.npz", v=np.ones((80_000, 2), ">f4"), y=np.arange(80_000))
+    assert read(tmp_path / "long.npz", "v").shape == (80_000, 2)
 
 
 def test_arrays_in_memory(tmp_path):
@@ -298,3 +302,18 @@ def test_an_array_that_cannot_be_opened_is_a_data_error(tmp_path):
     """The door says which error it is: of the data, not of the call."""
     with pytest.raises(DataError):
         open_dataset(_saved(tmp_path, np.zeros((2, 2, 2))))
+
+
+def _of(space):
+    field = pa.field("v", pa.list_(pa.float32()), metadata={"undertow.space": space})
+    return pa.table([[[1.0, 2.0]]], schema=pa.schema([field]))
+
+
+def test_the_encoder_of_vectors_stays_with_them(tmp_path):
+    """A field may say which encoder made its vectors; two of them in one folder are refused."""
+    pq.write_table(_of("a"), tmp_path / "1.parquet")
+    for data in (_of("a"), tmp_path / "1.parquet", tmp_path):
+        assert infer.by_type(open_dataset(data).arrow)["v"].space == "a"
+        assert [batch.num_rows for batch in open_dataset(data).batches()] == [1]
+    pq.write_table(_of("b"), tmp_path / "2.parquet")
+    assert "the vectors of 'v' are of another encoder than in" in refusal(tmp_path)

@@ -27,8 +27,8 @@ from undertow.stats.neighbours import one_thread, unit
 DIMENSIONS = 256
 FEATURES = 10_000
 """Features kept of each sort, the commonest ones: twice as many brought nothing on CLINC150."""
-LONGEST = 2_000
-"""Characters read of one text."""
+LONGEST = 1_000
+"""Characters read of one text: some 170 words, about what a small network reads."""
 _SEED = 0
 _EXACT = 512
 """Texts up to which the decomposition is exact, by the eigenvectors of their products."""
@@ -81,7 +81,8 @@ class FittedTfidf:
     def __call__(self, texts: Sequence[str], /) -> Matrix:
         """Return the vectors (n, d) of length 1; a text without a known word or letters has zeros."""
         heads = [text[:LONGEST] for text in texts]
-        return unit(np.asarray(_counted(heads, self._readers, self.weights) @ self._folding))
+        counts = [reader.transform(heads) for reader in self._readers]
+        return unit(np.asarray(_weighted(counts, self.weights) @ self._folding))
 
     @cached_property
     def _folding(self) -> Matrix:
@@ -142,36 +143,31 @@ def _fitted(texts: list[str], dimensions: int) -> FittedTfidf:
     from sklearn.feature_extraction.text import CountVectorizer
 
     names: list[tuple[str, ...]] = []
-    readers = []
+    counts = []
     for sort in _SORTS:
         least = 1 if len(texts) < 200 else 2  # a feature of one text says nothing of another
         reader = CountVectorizer(max_features=FEATURES, min_df=least, **sort)
         try:
-            reader.fit(texts)
+            counts.append(reader.fit_transform(texts))
         except ValueError:  # no feature of this sort: only marks, or every one in a single text
             names.append(())
             continue
         names.append(tuple(map(str, reader.get_feature_names_out())))
-        readers.append(reader)
     words, letters = names
-    if not readers:
+    if not counts:
         raise DataError(f"tfidf found no word in {len(texts)} texts of the reference")
-    counts = _counted(texts, readers, None)
-    present = np.asarray((counts > 0).sum(axis=0)).ravel()
+    present = np.concatenate([np.asarray((some > 0).sum(axis=0)).ravel() for some in counts])
     weights = np.log((1 + len(texts)) / (1 + present)) + 1.0
-    rows = _counted(texts, readers, weights)
-    return FittedTfidf(words, letters, weights, _directions(rows, dimensions))
+    directions = _directions(_weighted(counts, weights), dimensions)
+    return FittedTfidf(words, letters, weights, directions)
 
 
-def _counted(texts: Sequence[str], readers: list[Any], weights: NDArray[np.float64] | None) -> Any:
+def _weighted(counts: Sequence[Any], weights: NDArray[np.float64]) -> Any:
     """Return a sparse matrix (n, features): 1 + log count, weighted, each row of length 1."""
     from scipy import sparse
     from sklearn.preprocessing import normalize
 
-    found = sparse.hstack([reader.transform(texts) for reader in readers], format="csr")
-    found = found.astype(np.float64)
-    if weights is None:
-        return found
+    found = sparse.hstack(counts, format="csr").astype(np.float64)
     found.data = (1.0 + np.log(found.data)) * weights[found.indices]
     return normalize(found)
 
@@ -188,7 +184,7 @@ def _directions(rows: Any, dimensions: int) -> Matrix:
         left = left[:, ::-1][:, :most][:, keep]
         right = np.asarray(rows.T @ left).T / strength[keep][:, None]
     else:
-        _, strength, right = randomized_svd(rows, most, n_iter=4, random_state=_SEED)
+        _, strength, right = randomized_svd(rows, most, n_iter=2, random_state=_SEED)
         right = right[strength > 1e-6 * strength[0]]
     top = np.abs(right).argmax(axis=1)  # the sign of a singular vector is anybody's
     right = right * np.sign(right[np.arange(len(right)), top])[:, None]

@@ -82,6 +82,10 @@ class Profile:
             return self.schema.columns
         return tuple(self.column(name) for name in names)
 
+    def sources(self, names: Iterable[str]) -> set[str]:
+        """Return the columns of the data that these are, or are derived from by a lens."""
+        return {self.derived[n].origin if n in self.derived else n for n in names}
+
     def get(self, kind: type[S], *columns: str) -> S | None:
         """Return the summary of a type over these columns, or None where it was not kept."""
         return cast("S | None", self.parts.get((columns, cast("type[Summary]", kind))))
@@ -149,7 +153,7 @@ class Batch:
         """Return one column, derived by its lens where it is not in the data."""
         if name not in self._made:
             column = self._profile.column(name)
-            if column.origin:
+            if name in self._profile.derived:
                 derived = self._profile.lenses[column.origin](self[column.origin])
                 for key, array in derived.items():
                     if key in self._profile.derived:

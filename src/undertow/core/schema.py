@@ -44,7 +44,8 @@ class Role(enum.StrEnum):
 class Column:
     """One column: its name, kind, role, and why it was read that way.
 
-    `origin` names the column a lens derived this one from, and is empty for a column of the data.
+    `origin` names the column that this one was made of (by a lens, an encoder, or from an image), and
+    is empty for a column of the data as it came.
     `space` is the fingerprint of the encoder that made a vector, where it is known: vectors of two
     spaces are never compared.
 

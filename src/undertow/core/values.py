@@ -127,7 +127,7 @@ class Values:
             if codes.null_count:
                 codes = codes.fill_null(len(table) - 1)
             return np.asarray(table[np.asarray(codes)])
-        elif is_text(array.type):
+        elif is_text(array.type) or is_bytes(array.type):
             return hashing.hash_strings(array)
         elif pa.types.is_temporal(array.type):
             out = hashing.hash_floats(self.floats)
@@ -188,3 +188,8 @@ def to_text(array: pa.Array) -> pa.Array:
 def is_text(kind: pa.DataType) -> bool:
     """Tell whether an Arrow type holds strings; bytes may spell none."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Tell whether an Arrow type holds bytes."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

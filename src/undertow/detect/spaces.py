@@ -18,7 +18,7 @@ from undertow.core.finding import Finding, Rows, percent
 from undertow.core.verdict import Effect, Verdict, decide
 from undertow.stats.counts import Floats
 from undertow.stats.score import Z
-from undertow.stats.spaces import Agreement, Place
+from undertow.stats.spaces import TOP, Agreement, Place
 
 SPACE, PLACE, RETRIEVAL, BRIDGE = (
     f"encoders.{name}" for name in ("space", "place", "retrieval", "bridge")
@@ -27,6 +27,8 @@ LEAST = 50
 """Anchors below which nothing is told."""
 EXAMPLES = 5
 SHOWN = 200
+MOST = 0.9
+"""Share of texts from which it is all of them: one in twenty looks in place by chance."""
 TURNED = 0.95
 """Share of neighbours, and correlation of pair cosines, from which two spaces are one, turned."""
 
@@ -60,10 +62,15 @@ class Crossing:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def few(self) -> bool:
+        """Tell whether there are too few pairs to fit a map at all."""
+        return self.pairs < self.needs
+
+    @property
     def recovery(self) -> str:
         """The part of a re-index's quality that comes back, with its interval."""
         loss = self.loss
-        return f"{1 - loss.value:.2f} ({1 - loss.high:.2f} to {1 - loss.low:.2f})"
+        return f"{1 - loss.value:.2f}, {1 - loss.high:.2f} to {1 - loss.low:.2f},"
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,8 @@ class Encodings:
     def effects(self) -> tuple[Effect, ...]:
         """Every effect that is judged, in the order of the findings."""
         place = None if self.place is None else self.place.share
-        bridge = None if self.crossing is None else self.crossing.loss
+        tried = self.crossing is not None and not self.crossing.few
+        bridge = self.crossing.loss if self.crossing is not None and tried else None
         return tuple(each for each in (place, self.search.effect, bridge) if each is not None)
 
 
@@ -100,13 +108,13 @@ def too_few(anchors: int, side: str = "") -> Finding:
     """Return the one finding where there are fewer than 50 usable anchors.
 
     >>> print(too_few(12).says)
-    cannot tell: 12 usable anchors, and at least 50 are needed (200 tell a mix of 5%)
+    cannot tell: 12 usable anchors, and at least 50 are needed (200 tell a mix of 10%)
     """
     says = f"cannot tell: {anchors:,} usable anchors, and at least {LEAST} are needed"
     return Finding(
         SPACE,
         f"encoder{side}",
-        f"{says} (200 tell a mix of 5%)",
+        f"{says} (200 tell a mix of 10%)",
         rows=Rows(anchors, anchors),
         verdict=Verdict.UNKNOWN,
         needs_rows=200,
@@ -156,7 +164,9 @@ def _words(made: Encodings) -> tuple[Verdict, str, str, tuple[str, ...]]:
         if made.search.rest is not None and decide(made.search.rest, 1) is Verdict.STEADY:
             says = f"mixed: the vectors of {told} are of another space, the rest are in place"
             return placed, "mixed", says, ("encode those texts again, all with one encoder",)
-        why = f"the new vectors of {told} are not where the old ones are"
+        if share.low >= MOST:
+            told = "all texts"
+        why = f"new vectors of {told} are not where the old ones are"
         return _elsewhere(made, placed, why)
     if searched in {Verdict.CHANGED, Verdict.WATCH}:
         assert made.search.effect is not None
@@ -186,11 +196,11 @@ def _elsewhere(
     if crossing is None:
         return verdict, "incompatible", f"incompatible: re-index; {why}", (reindex,)
     if not crossing.refusal:
-        says = f"recovers {crossing.recovery} of the retrieval quality of a re-index"
+        says = f"recovers {crossing.recovery} of a re-index's retrieval quality"
         save = "save the bridge with --bridge FILE.npz, and lay new queries over it"
         word = "bridgeable by an orthogonal map"
         return verdict, word, f"{word} ({says}); without it, {why}", (save, reindex)
-    few = crossing.pairs < crossing.needs
+    few = crossing.few
     steps: tuple[str, ...] = (reindex,)
     if few:
         steps = (reindex, f"give {crossing.needs:,} anchors to fit and measure a bridge")
@@ -227,9 +237,10 @@ def _placed(made: Encodings) -> Finding:
         return Finding(PLACE, subject, says, rows=made.rows, verdict=Verdict.CHANGED)
     share, out = made.place.share, int(made.place.out.sum())
     says = f"{out:,} of {len(made.texts):,} texts lie nearer to other texts' old vectors than their own"
-    needs = math.ceil(Z * Z / (1.5 * share.tolerance)) if share.low < share.tolerance else None
+    # So many that not one of them out of place excludes twice the tolerance, and a tenth more.
+    needs = math.ceil(1.1 * Z * Z * (1 / (2 * share.tolerance * (1 - TOP)) - 1))
     return Finding(
-        PLACE, subject, says, share, made.rows, needs_rows=needs, examples=_out_of_place(made)
+        PLACE, subject, says, share, made.rows, needs_rows=max(needs, LEAST), examples=_out_of_place(made)
     )
 
 
@@ -248,15 +259,26 @@ def _searched(made: Encodings, effect: Effect) -> Finding:
 
 
 def _crossed(made: Encodings, crossing: Crossing) -> Finding:
+    evidence = {"pairs": crossing.pairs, "pairs_needed": crossing.needs, **crossing.evidence}
+    subject = f"bridge on {crossing.on}"
+    if crossing.few:
+        return Finding(
+            BRIDGE,
+            subject,
+            crossing.refusal,
+            rows=made.rows,
+            needs_rows=crossing.needs,
+            evidence=evidence,
+        )
     says = f"through an orthogonal map, {percent(crossing.loss.value)} of a re-index is lost"
     return Finding(
         BRIDGE,
-        f"bridge on {crossing.on}",
+        subject,
         f"{says}: {crossing.refusal}" if crossing.refusal else says,
         crossing.loss,
         made.rows,
         needs_rows=_needs(crossing.loss, len(made.texts)),
-        evidence={"pairs": crossing.pairs, "pairs_needed": crossing.needs, **crossing.evidence},
+        evidence=evidence,
         unsure=crossing.refusal,
     )
 

@@ -35,6 +35,7 @@ class Uncompared:
         """Yield one finding where there is such a column on both sides."""
         lenses, derived = history.reference.lenses, history.reference.derived
         seen = {column.origin for column in derived if column.origin in lenses}
+        seen |= {column.origin for column in history.reference.schema}  # images, made plain
         blind = [
             column
             for column in history.shared(kind=(Kind.VECTOR, Kind.IMAGE, Kind.OTHER))

@@ -44,8 +44,9 @@ class Beyond:
     """The share of rows beyond the threshold, now and among the reference's held-out rows.
 
     The threshold is set so that the held-out rows pass it at the stated rate; the effect is the
-    difference of the two shares, and its interval holds the noise of both sides. A fall counts too:
-    rows may be too familiar, as copies of the reference are.
+    difference of the two shares, and its interval holds the noise of both sides. A rise is at most
+    the share of rows of another kind, as some of those are not far enough away to be told. A fall
+    counts too: rows may be too familiar, as copies of the reference are.
     """
 
     name: ClassVar[str] = "ood.share"
@@ -66,7 +67,12 @@ class Beyond:
         there, beyond = scores[known], int((scores > fitted.threshold).sum())
         rows = Rows(len(fitted.held), len(there))
         effect = proportion_difference(
-            fitted.beyond, rows.reference, beyond, rows.current, tolerance=self.tolerance
+            fitted.beyond,
+            rows.reference,
+            beyond,
+            rows.current,
+            tolerance=self.tolerance,
+            name="moved_share",
         )
         if not effect.defined:
             says = "no row of the current set can be scored"
@@ -89,7 +95,7 @@ class Beyond:
 
     def too_few(self, subject: str, reference: int, current: int, least: int) -> Finding:
         """Return the finding where the reference has too few rows for a threshold."""
-        nothing = Effect("difference", np.nan, np.nan, np.nan, self.tolerance, 1.0)
+        nothing = Effect("moved_share", np.nan, np.nan, np.nan, self.tolerance, 1.0)
         says = f"{reference:,} usable rows of reference, {least:,} needed"
         rows = Rows(reference, current)
         return Finding(self.name, subject, says, nothing, rows, column=subject, needs_rows=least)
@@ -149,7 +155,8 @@ def _calendar(times: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
 
 def _says(share: float, usual: float) -> str:
     word = "only " if share < usual else ""
-    return f"{word}{percent(share)} of rows are unlike the reference, where {percent(usual)} of its own are"
+    own = f"where {percent(usual)} of its own are"
+    return f"{word}{percent(share)} of rows are unlike the reference, {own}"
 
 
 def _needed(effect: Effect, rate: float) -> int | None:

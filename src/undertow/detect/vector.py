@@ -19,7 +19,7 @@ from undertow.core.summary import Need
 from undertow.core.values import to_floats, to_text
 from undertow.core.vectors import Matrix, matrix
 from undertow.core.verdict import WATCH_FAMILY
-from undertow.stats import battery, projection, twosample
+from undertow.stats import battery, projection, sampled, twosample
 from undertow.stats.counts import stream
 from undertow.stats.describe import Curve
 from undertow.stats.moved import Moved, moved
@@ -33,7 +33,7 @@ MOST = 4096
 """Rows of a side that are compared: what a profile keeps of it."""
 SHARED = 50
 """Comparisons of a report up to which the battery's p is resolved: it is held against .05 / 50."""
-LISTED, EXAMPLES, CUT = 8, 6, 160
+LISTED, EXAMPLES = 8, 6
 FOREIGN = 0.9
 """Where more than this share of the rows moved, another model is likelier than other data."""
 
@@ -104,7 +104,7 @@ class Vector:
             bare,
             effect=replace(size.effect, p_alarm=alarm),
             says=_says(size, outcome, where),
-            needs_rows=getattr(size, 'needs_rows', None),
+            needs_rows=getattr(size, "needs_rows", None),
             evidence=_evidence(history, column, before, now, size, outcome, where),
             shape=_map(before, now, where) if value is None else None,
             examples=_examples(before, now) if _differ(size, alarm) else (),
@@ -294,14 +294,13 @@ def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
             break
         shown.setdefault(spot, "unlike anything seen")
     roles = (Role.ID, Role.TIME, Role.LABEL, Role.PREDICTION)
-    columns = [*now.of(Kind.TEXT)[:1], *(now.role(role) for role in roles)]
+    columns = [*now.of(Kind.IMAGE)[:1], *now.of(Kind.TEXT)[:1], *(now.role(r) for r in roles)]
     names = [name for name in dict.fromkeys(columns) if name is not None]
     if not names:
         return ()
-    cells = {name: _words(now.table, name) for name in names}
+    cells = {name: sampled.shown(now.schema, name, now.table.column(name)) for name in names}
     return tuple(
-        {"why": why, **{name: cells[name][spot][:CUT] for name in names}}
-        for spot, why in shown.items()
+        {"why": why, **{name: cells[name][spot] for name in names}} for spot, why in shown.items()
     )
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from undertow.core.schema import Column, Kind, Role
 from undertow.core.summary import State, Survey
 from undertow.core.values import Values
+from undertow.core.vectors import matrix
 
 LABEL, CONFIDENCE, ENTROPY, MARGIN = "label", "confidence", "entropy", "margin"
 _SUMS_TO_ONE = 0.02
@@ -62,11 +63,9 @@ class Probabilities:
     def fit(cls, survey: Survey, column: Column) -> Self:
         """Return the lens for as many classes as most vectors of the reference have."""
         cells = survey.sample.column(column.name).combine_chunks()
-        sizes = np.asarray(pc.list_value_length(cells).drop_null())
-        if not len(sizes):
+        classes = matrix(cells).dimensions
+        if not classes:
             return cls()
-        found, counts = np.unique(sizes, return_counts=True)
-        classes = int(found[counts.argmax()])
         rows = _matrix(cells, classes)
         rows = rows[np.isfinite(rows).all(axis=1)]
         whole = np.abs(rows.sum(axis=1) - 1) <= _SUMS_TO_ONE

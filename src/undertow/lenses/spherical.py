@@ -12,6 +12,8 @@ GRID = 2.0**12
 _SHORT = 0.97
 """The length of a direction, so that no product with a rounded unit vector comes to 1."""
 _ROUNDS = 25
+_TRIES = 5
+_ALIKE = 1e-3
 _CELLS = 2**17
 
 
@@ -81,10 +83,11 @@ def cluster(rows: Matrix, most: int, seed: int = 0) -> tuple[Matrix, NDArray[np.
     """
     centres = _start(rows, most, np.random.default_rng(seed))
     homes = (rows @ centres.T).argmax(axis=1)
+    wide = rows.astype(np.float64)
     for _ in range(_ROUNDS):
-        sums = np.zeros(centres.shape)
-        np.add.at(sums, homes, rows)
-        centres = direction(sums[np.bincount(homes, minlength=len(sums)) > 0])
+        # Whole numbers, so that the product adds them up exactly.
+        members = homes == np.unique(homes)[:, None]
+        centres = direction(members.astype(np.float64) @ wide)
         before, homes = homes, (rows @ centres.T).argmax(axis=1)
         if np.array_equal(before, homes):
             break
@@ -96,15 +99,25 @@ def cluster(rows: Matrix, most: int, seed: int = 0) -> tuple[Matrix, NDArray[np.
 
 
 def _start(rows: Matrix, most: int, random: np.random.Generator) -> Matrix:
-    """Return rows far from each other, drawn by their squared distance from those before."""
+    """Return rows far from each other: of a few drawn by their distance, the one that leaves least.
+
+    The greedy form of k-means++, which hardly ever puts two centres into one cluster.
+    """
     picked = [int(random.random() * len(rows))]
-    far = np.full(len(rows), np.inf)
+    far = _distance(rows, picked)[0]
     while len(picked) < most:
-        last = direction(rows[picked[-1:]])[0] / np.float32(GRID)
-        far = np.minimum(far, np.maximum(1.0 - (rows @ last) / _SHORT, 0))
-        far[far < 1e-3] = 0.0
         running = np.cumsum(far, dtype=np.float64)
         if not running[-1] > 0:
             break
-        picked.append(int(np.searchsorted(running, random.random() * running[-1], side="right")))
+        drawn = np.searchsorted(running, random.random(_TRIES) * running[-1], side="right")
+        left = np.minimum(far, _distance(rows, drawn.tolist()))
+        best = int(left.sum(axis=1, dtype=np.float64).argmin())
+        picked.append(int(drawn[best]))
+        far = left[best]
     return direction(rows[picked])
+
+
+def _distance(rows: Matrix, picked: list[int]) -> Matrix:
+    """Return 1 - cosine of all rows to some of them, 0 where they are alike; shape (picked, n)."""
+    far = 1.0 - (direction(rows[picked]) / np.float32(GRID)) @ rows.T / np.float32(_SHORT)
+    return np.where(far < _ALIKE, np.float32(0), far)

@@ -71,7 +71,7 @@ def cut(
     plan = reference.empty()
     plan = replace(plan, parts={k: part for k, part in plan.parts.items() if k[0] != EVERY})
     found = [plan] * (len(layout.numbers) + 1)
-    wanted = {each.origin or each.name for names, _ in plan.parts for each in plan.described(names)}
+    wanted = plan.sources(each.name for names, _ in plan.parts for each in plan.described(names))
     columns = [name for name in dataset.arrow.names if name in wanted or name == column]
     for batch in dataset.batches(columns):
         tick(batch.num_rows)

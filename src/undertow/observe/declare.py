@@ -12,6 +12,8 @@ from undertow.core.schema import Column, Kind, Role, Schema
 _NUMBERS = re.compile(
     r"(?:large_|fixed_size_)?list<\w+: (?:u?int\d+|halffloat|float|double|decimal\d+\()"
 )
+_OF_IMAGES = ("format", "state", "print")
+"""The words that are made of an image, beside the numbers."""
 _READ = frozenset({*Role} - {Role.ID, Role.TIME, Role.VERSION, Role.IGNORE})
 
 
@@ -57,6 +59,24 @@ class Declared:
         """
         kinds = {name: kind for name, kind in self.kinds.items() if kind is not Kind.VECTOR}
         return replace(self, kinds=kinds | dict.fromkeys(names, Kind.VECTOR))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The columns said to be images."""
+        return tuple(name for name, kind in self.kinds.items() if kind is Kind.IMAGE)
+
+    def with_images(self, names: Iterable[str]) -> Declared:
+        """Return the same, knowing what is made of these image columns.
+
+        What an image looks like to a hash is remembered, but nobody asks whether that moved.
+        """
+        kinds: dict[str, Kind] = {n: k for n, k in self.kinds.items() if k is not Kind.IMAGE}
+        roles = dict(self.roles)
+        for name in names:
+            kinds[name] = Kind.IMAGE
+            kinds |= dict.fromkeys((f"{name}:{what}" for what in _OF_IMAGES), Kind.CATEGORY)
+            roles[f"{name}:print"] = Role.IGNORE
+        return replace(self, kinds=kinds, roles=roles)
 
     def text(self, schema: Schema) -> str:
         """Return the one text column there is to encode; raise UsageError where it is not clear."""

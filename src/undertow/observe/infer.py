@@ -47,6 +47,8 @@ _TEXTS = frozenset(
 )
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?$"
 _ENOUGH = 100
+ORIGIN, SPACE = "undertow.origin", "undertow.space"
+"""Metadata of an Arrow field: the column it was made of, the encoder that made its vectors."""
 _ALIKE = 0.5
 """Lists of floats are vectors where more than this share have one length."""
 
@@ -79,7 +81,8 @@ def _typed(field: pa.Field) -> Column:
     }
     found = next((each for each, fits in plain.items() if fits), Kind.OTHER)
     why = f"its type is {shown}" if found is not Kind.OTHER else f"no check reads {shown}"
-    return Column(field.name, found, why=why, arrow=shown)
+    told = {key: (field.metadata or {}).get(key.encode(), b"").decode() for key in (ORIGIN, SPACE)}
+    return Column(field.name, found, why=why, arrow=shown, origin=told[ORIGIN], space=told[SPACE])
 
 
 def _is_vector(kind: pa.DataType) -> bool:

@@ -148,7 +148,7 @@ def _observe(profile: Profile, dataset: Dataset, tick: Tick) -> Profile:
     """Read only the columns the profile needs, in their order."""
     wanted: set[str] = set()
     for names, _ in profile.parts:
-        wanted.update(column.origin or column.name for column in profile.described(names))
+        wanted |= profile.sources(column.name for column in profile.described(names))
     columns = [name for name in dataset.arrow.names if name in wanted]
     for batch in survey.merged(_ticking(dataset.batches(columns), tick)):
         profile = profile.observe(batch)

@@ -128,7 +128,7 @@ class Known:
 
     @classmethod
     def of(cls, side: Side, label: str | None) -> Known:
-        """Read the reference, at most 20,000 rows of it to be used."""
+        """Read the rows, at most 20,000 of them to be used."""
         rows, states = 0, np.zeros(len(STATES), np.int64)
         places, hashes = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
         for batch in side.batches("reference"):

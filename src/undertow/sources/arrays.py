@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from undertow.core.dataset import BATCH_ROWS
 from undertow.core.errors import DataError
 from undertow.sources.words import explain, reading
 
@@ -27,7 +28,8 @@ VECTOR, VALUE = "vector", "value"
 """What the one column of a `.npy` file, or of a bare array, is called."""
 MAGIC = b"\x93NUMPY"
 _THEN = "save the array again with numpy.save, or read another"
-_ROWS = 8192
+_NUMBERS = 2**22
+"""Numbers in one block of rows."""
 _PLAIN = "biufSUmM"
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -91,16 +93,19 @@ class NumpyPart:
         """Yield the rows with these columns, a block at a time."""
         names = [name for name in self.arrays if name in columns]
         with _sane(self.name), contextlib.ExitStack() as stack:
-            streams = [self._blocks(name, stack) for name in names]
+            widest = max((self.arrays[name].dimensions or 1 for name in names), default=1)
+            step = max(1, min(BATCH_ROWS, _NUMBERS // widest))
+            streams = [self._blocks(name, step, stack) for name in names]
             for blocks in zip(*streams, strict=True):
                 yield pa.record_batch([to_arrow(block) for block in blocks], names=names)
 
-    def _blocks(self, name: str, stack: contextlib.ExitStack) -> Iterator[NDArray[Any]]:
+    def _blocks(self, name: str, step: int, stack: contextlib.ExitStack) -> Iterator[NDArray[Any]]:
         shape = self.arrays[name]
         if not self.packed:
-            mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
-            for start in range(0, shape.rows, _ROWS):
-                yield mapped[start : start + _ROWS]
+            for start in range(0, shape.rows, step):
+                # Mapped anew for each block, so that what was read can leave the memory.
+                mapped = np.load(self.path, mmap_mode="r", allow_pickle=False)
+                yield mapped[start : start + step]
             return
         archive = stack.enter_context(zipfile.ZipFile(self.path))
         file = stack.enter_context(archive.open(f"{name}.npy"))
@@ -108,11 +113,11 @@ class NumpyPart:
         if shape.fortran and shape.dimensions:
             size = shape.rows * shape.dimensions
             whole = _take(file, size, shape.dtype).reshape(shape.dimensions, shape.rows).T
-            for start in range(0, shape.rows, _ROWS):
-                yield whole[start : start + _ROWS]
+            for start in range(0, shape.rows, step):
+                yield whole[start : start + step]
             return
-        for start in range(0, shape.rows, _ROWS):
-            rows = min(_ROWS, shape.rows - start)
+        for start in range(0, shape.rows, step):
+            rows = min(step, shape.rows - start)
             block = _take(file, rows * (shape.dimensions or 1), shape.dtype)
             yield block if shape.dimensions is None else block.reshape(rows, shape.dimensions)
 

@@ -26,7 +26,12 @@ import pyarrow.compute as pc
 
 from undertow.core.dataset import BATCH_ROWS
 from undertow.core.errors import DataError, UsageError, did_you_mean
+from undertow.core.vectors import is_list
 from undertow.sources.words import one_line
+
+
+SPACE = b"undertow.space"
+"""The metadata of a field of vectors that says which encoder made them."""
 
 
 class Part(Protocol):
@@ -53,12 +58,16 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """Where one column of a dataset comes from: a top-level column, or a field of a struct."""
+    """Where one column of a dataset comes from: a top-level column, or a field of a struct.
+
+    `space` is the fingerprint of the encoder that made its vectors, where the data says so.
+    """
 
     name: str
     root: str
     field: int | None
     type: pa.DataType
+    space: bytes = b""
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -105,11 +114,17 @@ def leaves(schema: pa.Schema, source: str) -> list[Leaf]:
             kind = kind.storage_type
         if pa.types.is_struct(kind) and kind.num_fields:
             found += [
-                Leaf(f"{field.name}.{inner.name}", field.name, index, plain_type(inner.type))
+                Leaf(
+                    f"{field.name}.{inner.name}",
+                    field.name,
+                    index,
+                    plain_type(inner.type),
+                    _space(inner),
+                )
                 for index, inner in enumerate(kind)
             ]
         else:
-            found.append(Leaf(field.name, field.name, None, plain_type(kind)))
+            found.append(Leaf(field.name, field.name, None, plain_type(kind), _space(field)))
     roots = Counter(schema.names)
     names = Counter(leaf.name for leaf in found)
     for name in [*schema.names, *names]:
@@ -117,6 +132,10 @@ def leaves(schema: pa.Schema, source: str) -> list[Leaf]:
             times = max(roots[name], names[name])
             raise DataError(f"{source}: {times} columns are called {name!r}; rename all but one")
     return found
+
+
+def _space(field: pa.Field) -> bytes:
+    return (field.metadata or {}).get(SPACE, b"") if is_list(field.type) else b""
 
 
 def reshape(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -200,8 +219,14 @@ def unify(parts: Iterable[Part]) -> pa.Schema:
     """Return the schema that holds every part, in order of first appearance, or refuse by name."""
     known: dict[str, pa.DataType] = {}
     first: dict[str, str] = {}
+    spaces: dict[str, bytes] = {}
     for part in parts:
         for leaf in leaves(part.arrow, part.name):
+            if leaf.space != spaces.setdefault(leaf.name, leaf.space):
+                raise DataError(
+                    f"{part.name}: the vectors of {leaf.name!r} are of another encoder than in"
+                    f" {first[leaf.name]}; encode all files by one, or check them apart"
+                )
             if leaf.name not in known:
                 known[leaf.name], first[leaf.name] = leaf.type, part.name
                 continue
@@ -212,7 +237,12 @@ def unify(parts: Iterable[Part]) -> pa.Schema:
                     f" {first[leaf.name]}; give both files one type, or check them apart"
                 )
             known[leaf.name] = joined
-    return pa.schema(list(known.items()))
+    return pa.schema(
+        [
+            pa.field(name, kind, metadata={SPACE: spaces[name]} if spaces[name] else None)
+            for name, kind in known.items()
+        ]
+    )
 
 
 def join(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:

@@ -23,6 +23,7 @@ _MAGIC = re.compile(r"[*?\[]")
 _ITEM = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:nan|inf|infinity)|None|null"
 _SPELLED = rf"^\s*[\[(]\s*(?:(?:{_ITEM})(?:[\s,;]+(?:{_ITEM}))*)?[\s,;]*[\])]\s*$"
 _MOST = 0.5
+_SPELT = pa.list_(pa.float64())
 
 
 def vector_names(patterns: Iterable[str], columns: Iterable[str]) -> tuple[str, ...]:
@@ -100,8 +101,7 @@ class Gathered:
                 name = home[field.name]
                 fields.append(pa.field(name, _type(inner.arrow, parts[name])))
             elif field.name not in taken:
-                kind = pa.list_(pa.float64()) if field.name in texts else field.type
-                fields.append(pa.field(field.name, kind))
+                fields.append(field.with_type(_SPELT) if field.name in texts else field)
         self.arrow: pa.Schema = pa.schema(fields)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

@@ -33,8 +33,8 @@ SPLITS = 199
 MOST_SPLITS = 1999
 GOES_ON = 0.05
 """p of the first look up to which a second, finer one is taken."""
-FINER = 10
-"""Re-splits per 1 / level: at a level of .005 the p is resolved to a tenth of it."""
+FINER = 4
+"""Re-splits of the second look per 1 / level: the p is resolved to a quarter of the level."""
 LEAVES = 128
 """Small cells of a tree."""
 LEAF = 40
@@ -92,27 +92,28 @@ class Outcome:
             return (
                 f"not enough rows: {self.rows[0]} against {self.rows[1]}, each side needs {LEAST}"
             )
-        first = min(self.parts, key=lambda name: self.parts[name][1])
-        return f"p = {self.p:.2g} of {self.splits:,} re-splits, first by {first}"
+        strongest = min(self.parts, key=lambda name: self.parts[name][1])
+        return f"p = {self.p:.2g} of {self.splits:,} re-splits, strongest in {strongest}"
 
 
 def _checked(vectors: npt.ArrayLike) -> Matrix:
-    rows = np.ascontiguousarray(vectors, np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        rows = np.ascontiguousarray(vectors, np.float32)
     if rows.ndim != 2 or not rows.shape[1]:
         raise DataError(f"vectors of shape {rows.shape}: give (rows, dimensions)")
     if not np.isfinite(rows).all():
         raise DataError("vectors hold nan or infinity: leave those rows out")
-    return rows + np.float32(0)  # a negative zero is a zero, so that equal rows have equal keys
+    return rows
 
 
 def _keys(rows: Matrix) -> NDArray[np.uint64]:
     """Return a key of each row's content."""
     odd = np.random.PCG64(rows.shape[1]).random_raw(rows.shape[1]) | np.uint64(1)
     keys = np.zeros(len(rows), np.uint64)
-    step = 1024
+    step = 512
     for start in range(0, len(rows), step):
-        words = rows[start : start + step].view(np.uint32).astype(np.uint64)
-        keys[start : start + step] = words @ odd
+        some = rows[start : start + step] + np.float32(0)  # a negative zero is a zero
+        keys[start : start + step] = some.view(np.uint32).astype(np.uint64) @ odd
     keys ^= keys >> np.uint64(29)
     keys *= np.uint64(0xBF58476D1CE4E5B9)
     return keys ^ (keys >> np.uint64(32))
@@ -123,29 +124,29 @@ def _random(keys: NDArray[np.uint64], purpose: int, seed: int) -> np.random.Gene
     return np.random.default_rng([seed, purpose, len(keys), int(keys.sum(dtype=np.uint64))])
 
 
-def _kept(vectors: npt.ArrayLike, seed: int) -> tuple[Matrix, NDArray[np.uint64]]:
+def _kept(vectors: npt.ArrayLike, most: int, seed: int) -> tuple[Matrix, NDArray[np.uint64]]:
     """Return the rows that are looked at, in the order of their keys, and the keys."""
     rows = _checked(vectors)
     keys = _keys(rows)
     order = np.argsort(keys, kind="stable")
-    if len(order) > MOST:
-        picked = _random(keys, 0, seed).permutation(len(order))[:MOST]
+    if len(order) > most:
+        picked = _random(keys, 0, seed).permutation(len(order))[:most]
         order = order[np.sort(picked)]
     return rows[order], keys[order]
 
 
 @one_thread
-def fit(reference: npt.ArrayLike, *, seed: int = 0) -> Known:
+def fit(reference: npt.ArrayLike, *, most: int = MOST, seed: int = 0) -> Known:
     """Return what can be computed of a reference (n, d) once, for many comparisons.
 
-    Of more than MOST rows, MOST are drawn. Raises DataError for another shape, nan or infinity.
+    Of more than `most` rows, `most` are drawn. Raises DataError for another shape, nan or infinity.
 
     >>> fit(np.eye(40)).rows.shape
     (40, 40)
     """
-    rows, keys = _kept(reference, seed)
+    rows, keys = _kept(reference, most, seed)
     largest = float(np.abs(rows).max(initial=0.0))
-    scale = 2.0 ** math.frexp(largest)[1] if largest else 1.0
+    scale = 2.0 ** (math.frexp(largest)[1] - 1) if largest else 1.0
     rows /= np.float32(scale)
     directions = unit(rows)
     centre = np.asarray(rows.sum(axis=0, dtype=np.float64) / max(len(rows), 1), np.float32)
@@ -183,14 +184,14 @@ def battery(known: Known, current: npt.ArrayLike, *, level: float = 0.05, seed: 
     """
     if not 0 < level < 1:
         raise UsageError(f"a level of {level}: give a share between 0 and 1, such as 0.05")
-    rows, keys = _kept(current, seed)
+    rows, keys = _kept(current, MOST, seed)
     if rows.shape[1] != known.rows.shape[1]:
         raise DataError(f"{rows.shape[1]} dimensions, the reference has {known.rows.shape[1]}")
     n, m = len(known.rows), len(rows)
     if min(n, m) < LEAST:
         return Outcome(math.nan, MappingProxyType({}), 0, (n, m))
-    rows = np.clip(rows, -FARTHEST * known.scale, FARTHEST * known.scale)
-    rows /= np.float32(known.scale)
+    with np.errstate(over="ignore"):
+        rows = np.clip(rows / np.float32(known.scale), -FARTHEST, FARTHEST)
     both = np.concatenate((known.keys, keys))
     measure = _Measure(known, rows, both, seed)
     random = _random(both, 2, seed)
@@ -253,7 +254,7 @@ class _Measure:
             (
                 self._frechet(inside, members, weights),
                 self._cells(weights),
-                pooled.novelty(self.which, self.away, members, inside),
+                pooled.novelty(self.which, self.away, inside),
             )
         )
 

@@ -14,6 +14,10 @@ T = TypeVar("T")
 
 BLOCK = 2**22
 """Cosines held at once: 16 MB."""
+FOLD = 16
+"""Parts that a row of cosines is folded into before its largest are sought."""
+WIDE = 8
+"""Times k from which so many values are equal that a partition is cheaper than a sort."""
 
 
 class Neighbours(NamedTuple):
@@ -51,6 +55,48 @@ def unit(rows: Matrix) -> Matrix:
     return np.asarray(rows / np.where(norms > 0, norms, 1.0)[:, None], np.float32)
 
 
+def largest(values: Matrix, k: int) -> tuple[NDArray[np.int32], Matrix]:
+    """Return the positions of the k largest of each row (n, m), largest first, and the values.
+
+    The k-th largest of the maxima of many parts of a row is no larger than the k-th largest of the
+    row. So few values pass it, and only those are sorted: a quarter of the time of a partition.
+
+    >>> largest(np.array([[3, 9, 4]], np.float32), 2)
+    (array([[1, 2]], dtype=int32), array([[9., 4.]], dtype=float32))
+    """
+    n, m = values.shape
+    parts = m // FOLD
+    names = np.broadcast_to(np.arange(m, dtype=np.int32), (n, m))
+    if 0 < k < parts:
+        folded = values[:, : parts * FOLD].reshape(n, FOLD, parts).max(axis=1)
+        least = np.partition(folded, parts - k, axis=1)[:, parts - k]
+        row, column = np.divmod(np.flatnonzero(values >= least[:, None]), m)
+        names, values = side_by_side(n, row, column, values[row, column])
+    if values.shape[1] > WIDE * k > 0:
+        near = np.argpartition(values, values.shape[1] - k, axis=1)[:, values.shape[1] - k :]
+        near.sort(axis=1)
+        names = np.take_along_axis(names, near, axis=1)
+        values = np.take_along_axis(values, near, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(names, order, axis=1), np.take_along_axis(values, order, axis=1)
+
+
+def side_by_side(
+    n: int, row: NDArray[np.intp], column: NDArray[np.intp], values: Matrix
+) -> tuple[NDArray[np.int32], Matrix]:
+    """Return each row's values side by side (n, w), and their columns; -inf where there are fewer.
+
+    `row` is not falling. Rows of a table with few entries become a table as wide as the fullest.
+    """
+    count = np.bincount(row, minlength=n)
+    slot = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    wide = int(count.max(initial=0))
+    names = np.zeros((n, wide), np.int32)
+    found = np.full((n, wide), -np.inf, np.float32)
+    names[row, slot], found[row, slot] = column, values
+    return names, found
+
+
 @one_thread
 def nearest(queries: Matrix, known: Matrix, k: int, *, itself: bool = True) -> Neighbours:
     """Return the k rows of `known` (m, d) nearest to each of `queries` (n, d), all of length 1.
@@ -71,10 +117,5 @@ def nearest(queries: Matrix, known: Matrix, k: int, *, itself: bool = True) -> N
         spots = np.arange(len(block))
         if not itself:
             block[spots, start + spots] = -np.inf
-        near = np.argpartition(block, len(known) - k, axis=1)[:, len(known) - k :]
-        near.sort(axis=1)
-        close = np.take_along_axis(block, near, axis=1)
-        order = np.argsort(-close, axis=1, kind="stable")
-        which[start : start + step] = np.take_along_axis(near, order, axis=1)
-        cosine[start : start + step] = np.take_along_axis(close, order, axis=1)
+        which[start : start + step], cosine[start : start + step] = largest(block, k)
     return Neighbours(which, cosine)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undertow.stats.counts import Floats
-from undertow.stats.neighbours import Neighbours
+from undertow.stats.neighbours import Matrix, Neighbours, nearest
 
 NEAR = 32
 """Neighbours that tell how many of them are current: a new topic of 3% of a thousand rows."""
@@ -23,17 +23,22 @@ CLOSEST = 5
 COMPANY = 0.5
 """Weight of company beside novelty, each in standard deviations. From 0.3 to 1 little changes."""
 TINY = 1e-12
+LEAST = 1e-6
+"""Spread of novelty below which all rows of the reference are one."""
 
 
 class Places(NamedTuple):
     """Scores of all rows, reference first: `new` and `gone` (n,), larger is more so.
 
-    `echo` is the share of neighbours that are each other's: such pairs tell the same thing twice.
+    `new_echo` and `gone_echo` say how many times larger the variance of a share of rows beyond a
+    cut is than for scores that do not depend on which row is current: where two rows are each
+    other's neighbours, each counts the other.
     """
 
     new: Floats
     gone: Floats
-    echo: float
+    new_echo: float
+    gone_echo: float
 
 
 def reach(rows: int) -> int:
@@ -45,47 +50,57 @@ def reach(rows: int) -> int:
     return max(min(NEAR, max(rows // 16, CLOSEST), rows - 1), 0)
 
 
-def places(neighbours: Neighbours, reference_rows: int) -> Places:
-    """Return how new and how abandoned the place of each row is.
+def places(neighbours: Neighbours, pooled: Matrix, reference_rows: int) -> Places:
+    """Return how new and how abandoned the place of each row of `pooled` (n, d) is.
 
-    `neighbours` are those of every row among all rows, reference first, none its own neighbour; of
-    each list the first 32 are read. Novelty after Sun et al. (2022), Out-of-distribution detection
-    with deep nearest neighbors; company is the signed root of the deviance of how many neighbours
-    are current, after Schilling (1986), Multivariate two-sample tests based on nearest neighbors.
+    `pooled` are all rows, of length 1, reference first; `neighbours` those of every row among them,
+    none its own neighbour; of each list the first 32 are read. Novelty after Sun et al. (2022),
+    Out-of-distribution detection with deep nearest neighbors; company is the signed root of the
+    deviance of how many neighbours are current, after Schilling (1986), Multivariate two-sample
+    tests based on nearest neighbors.
 
-    >>> from undertow.stats.neighbours import nearest, unit
-    >>> rows = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
-    >>> rows[280:, 0] += 9
+    >>> from undertow.stats.neighbours import unit
+    >>> rows = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
+    >>> rows[280:] += 9
     >>> rows = unit(rows)
-    >>> new = places(nearest(rows, rows, 32, itself=False), 200).new
-    >>> bool(new[280:].min() > np.median(new[:280]))
+    >>> new = places(nearest(rows, rows, 32, itself=False), rows, 200).new
+    >>> bool(np.median(new[280:]) > np.quantile(new[:280], 0.95))
     True
     """
-    rows = len(neighbours.which)
+    rows = len(pooled)
     near = min(reach(rows), neighbours.which.shape[1])
     if near == 0:
-        return Places(np.zeros(rows), np.zeros(rows), 0.0)
-    which, cosine = neighbours.which[:, :near], neighbours.cosine[:, :near]
-    theirs = which >= reference_rows
-    company = _company(theirs.sum(axis=1), near, 1 - reference_rows / rows)
-    novelty = _novelty(theirs, cosine)
+        return Places(np.zeros(rows), np.zeros(rows), 1.0, 1.0)
+    which = neighbours.which[:, :near]
+    theirs = (which >= reference_rows).sum(axis=1)
+    company = _company(theirs, near, 1 - reference_rows / rows)
+    novelty = _novelty(neighbours, pooled, reference_rows)
     own = novelty[:reference_rows]
-    spread = max(float(own.std()), TINY) if own.size else 1.0
-    centre = float(own.mean()) if own.size else 0.0
-    far = np.clip((novelty - centre) / spread, -1 / TINY, 1 / TINY)
-    return Places(far + COMPANY * company, -company, _echo(which))
+    far = (novelty - own.mean()) / max(float(own.std()), LEAST)
+    mutual, weight = _mutual(which), COMPANY * COMPANY
+    new_echo = 1 + mutual * weight / (1 + weight)
+    return Places(far + COMPANY * company, -company, new_echo, 1 + mutual)
 
 
-def _novelty(theirs: NDArray[np.bool_], cosine: NDArray[np.float32]) -> Floats:
-    """Return the mean distance to the nearest rows of the reference, from lists of all rows.
+def _novelty(neighbours: Neighbours, pooled: Matrix, reference_rows: int) -> Floats:
+    """Return the mean distance (1 - cosine) of each row to the nearest rows of the reference.
 
-    A list that holds fewer than five of them says that the others are no nearer than its end.
+    Read from the lists of all rows where they hold enough of the reference; searched for the rows
+    whose neighbours are nearly all current, most of all a new topic's own.
     """
-    few = min(CLOSEST, theirs.shape[1])
-    first = ~theirs & (np.cumsum(~theirs, axis=1, dtype=np.int32) <= few)
-    found = np.where(first, cosine, 0.0).sum(axis=1, dtype=np.float64)
-    beyond = (few - first.sum(axis=1)) * cosine[:, -1].astype(np.float64)
-    return np.asarray(1 - (found + beyond) / few, np.float64)
+    few = min(CLOSEST, max(reference_rows - 1, 1))
+    ours = neighbours.which < reference_rows
+    first = ours & (np.cumsum(ours, axis=1, dtype=np.int32) <= few)
+    mean = np.where(first, neighbours.cosine, 0.0).sum(axis=1, dtype=np.float64) / few
+    short = np.flatnonzero(first.sum(axis=1) < few)
+    if short.size:
+        which, cosine = nearest(pooled[short], pooled[:reference_rows], few + 1)
+        other = which != short[:, None]
+        kept = other & (np.cumsum(other, axis=1) <= few)
+        mean[short] = (cosine * kept).sum(axis=1, dtype=np.float64) / np.maximum(
+            kept.sum(axis=1), 1
+        )
+    return np.asarray(1 - mean, np.float64)
 
 
 def _company(count: NDArray[np.int64], near: int, share: float) -> Floats:
@@ -99,7 +114,7 @@ def _company(count: NDArray[np.int64], near: int, share: float) -> Floats:
     return np.asarray(root[count], np.float64)
 
 
-def _echo(which: NDArray[np.int32]) -> float:
+def _mutual(which: NDArray[np.int32]) -> float:
     """Return the share of neighbours whose neighbour the row is in turn."""
     rows = len(which)
     start = np.repeat(np.arange(rows, dtype=np.int64), which.shape[1])

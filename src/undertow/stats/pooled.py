@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from undertow.stats.neighbours import BLOCK, Matrix
+from undertow.stats.neighbours import BLOCK, Matrix, largest, side_by_side
+
+Floats = NDArray[np.float64]
 
 LISTED = 32
 """Neighbours listed for each row."""
 TOP = 5
 """Neighbours outside a set to which a row's distance is taken."""
-FIRST = 12
+FIRST = 8
 """Neighbours looked at before the longer list, which few rows need."""
-FOLD = 16
-"""Parts that a row of cosines is folded into before its largest are sought."""
 LOT = 1e-4
 """Cosine that a lot adds at most: far above what rounding does, far below what a reader sees."""
 DIGITS = 6
@@ -33,38 +33,6 @@ class Graph(NamedTuple):
     which: NDArray[np.int32]
     close: Matrix
     lots: Matrix
-
-
-def _best(close: Matrix, k: int) -> tuple[NDArray[np.int32], Matrix]:
-    """Return the positions and values of the k largest of each row (n, m), largest first.
-
-    The k-th largest of the maxima of many parts of a row is no larger than the k-th largest of the
-    row, so few values pass it, and only those are sorted: half the time of a partition.
-    """
-    n, m = close.shape
-    parts = m // FOLD
-    if k < parts:
-        folded = close[:, : parts * FOLD].reshape(n, FOLD, parts).max(axis=1)
-        least = np.partition(folded, parts - k, axis=1)[:, parts - k]
-        row, column = np.divmod(np.flatnonzero(close >= least[:, None]), m)
-        names, close = _listed(n, row, column, close[row, column])
-    else:
-        names = np.broadcast_to(np.arange(m, dtype=np.int32), (n, m))
-    order = np.argsort(-close, axis=1)[:, :k]
-    return np.take_along_axis(names, order, axis=1), np.take_along_axis(close, order, axis=1)
-
-
-def _listed(
-    n: int, row: NDArray[np.intp], column: NDArray[np.intp], values: Matrix
-) -> tuple[NDArray[np.int32], Matrix]:
-    """Return the values of each of n rows side by side, and their columns; rows are in order."""
-    count = np.bincount(row, minlength=n)
-    slot = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    wide = int(count.max(initial=0))
-    names = np.zeros((n, wide), np.int32)
-    found = np.full((n, wide), -np.inf, np.float32)
-    names[row, slot], found[row, slot] = column, values
-    return names, found
 
 
 def graph(rows: Matrix, random: np.random.Generator) -> Graph:
@@ -84,7 +52,7 @@ def graph(rows: Matrix, random: np.random.Generator) -> Graph:
         block += lots
         spots = np.arange(len(block))
         block[spots, start + spots] = -np.inf
-        which[start : start + step], close[start : start + step] = _best(block, k)
+        which[start : start + step], close[start : start + step] = largest(block, k)
     return Graph(which, close, lots)
 
 
@@ -118,10 +86,10 @@ def joined(old: Graph, known: Matrix, new: Matrix, random: np.random.Generator) 
         block += lots
         itself = np.arange(end - start)
         block[itself, n + start + itself] = -np.inf
-        which[n + start : n + end], close[n + start : n + end] = _best(block, k)
+        which[n + start : n + end], close[n + start : n + end] = largest(block, k)
     into = np.concatenate(lists)
     order = np.argsort(into, kind="stable")
-    names, found = _listed(
+    names, found = side_by_side(
         n, into[order], np.concatenate(steppers)[order], np.concatenate(values)[order]
     )
     names, found = np.hstack((old.which, names)), np.hstack((old.close, found))
@@ -138,35 +106,38 @@ def distances(of: Graph) -> Matrix:
     return rounded
 
 
-def novelty(
-    which: NDArray[np.int32], away: Matrix, members: NDArray[np.intp], inside: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def novelty(which: NDArray[np.int32], away: Matrix, inside: NDArray[np.bool_]) -> Floats:
     """Return, for each set, the mean squared distance of its rows to their nearest outside it.
 
     A row's distance is the mean over its TOP nearest that are not in the set. The square lets the
     strangest rows count most. Where all listed neighbours are in the set, the farthest of them
-    stands for those outside. `members` (B, m) are the sets' rows, `inside` (B, n) marks them.
+    stands for those outside. `which` and `away` (n, k) are the lists, `inside` (B, n) marks the
+    sets, none of them empty.
     """
-    found = np.empty(len(members))
-    first = np.ascontiguousarray(which[:, :FIRST]), np.ascontiguousarray(away[:, :FIRST])
-    for b, rows in enumerate(members):
-        mean, met = _to_outside(first[0][rows], first[1][rows], inside[b])
-        short = np.flatnonzero(met < TOP)
-        if short.size and which.shape[1] > FIRST:
-            at = rows[short]
-            mean[short], _ = _to_outside(which[at], away[at], inside[b])
-        found[b] = np.square(mean, dtype=np.float64).mean()
+    inward = np.ascontiguousarray(inside.T)
+    outside = (~inward).view(np.uint8)
+    met = np.zeros(outside.shape, np.uint8)
+    total = np.zeros(outside.shape, np.float32)
+    for column in range(min(FIRST, which.shape[1])):
+        steps = outside.take(which[:, column], axis=0)
+        met += steps
+        steps &= met <= TOP
+        total += steps * away[:, column, None]
+    total /= np.clip(met, 1, TOP)
+    short, split = np.nonzero(inward & (met < TOP))
+    total[short, split] = _of_long_lists(which[short], away[short], inward, split)
+    total *= inward
+    found: Floats = np.einsum("ib,ib->b", total, total, dtype=np.float64) / inside.sum(axis=1)
     return found
 
 
-def _to_outside(
-    near: NDArray[np.int32], away: Matrix, inside: NDArray[np.bool_]
-) -> tuple[Matrix, NDArray[np.int8]]:
-    """Return the mean distance to the first TOP outside the set, and how many were met."""
-    outside = ~inside[near]
-    met = np.cumsum(outside, axis=1, dtype=np.int8)
+def _of_long_lists(
+    near: NDArray[np.int32], away: Matrix, inward: NDArray[np.bool_], split: NDArray[np.intp]
+) -> Matrix:
+    """Return the mean distance to the first TOP outside each row's set, from whole lists."""
+    outside = ~inward[near, split[:, None]]
+    met = np.cumsum(outside, axis=1, dtype=np.uint8)
     outside &= met <= TOP
-    count = np.minimum(met[:, -1], TOP)
-    total = np.einsum("ij,ij->i", outside, away, dtype=np.float32)
-    mean = np.where(count > 0, total / np.maximum(count, 1), away[:, -1])
-    return mean.astype(np.float32), met[:, -1]
+    count = outside.sum(axis=1)
+    mean = np.einsum("ij,ij->i", outside, away, dtype=np.float32) / np.maximum(count, 1)
+    return np.where(count > 0, mean, away[:, -1]).astype(np.float32)

@@ -21,15 +21,15 @@ from undertow.stats.counts import SEED
 from undertow.stats.distinct_words import distinct_words
 from undertow.stats.exact import log_least, log_tail
 from undertow.stats.neighbours import Matrix, Neighbours, nearest, one_thread, unit
-from undertow.stats.score import arms
+from undertow.stats.score import SEEN, arms
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Texts = Sequence[str | None]
 
-ROWS = 34
+ROWS = 25
 """Rows a cell: a new topic of 3% of a thousand rows fills one. Larger cells hide it among others."""
-MOST = 150
+MOST = 200
 FITTED = 8_192
 """Rows that the centres are fitted on, at most; all rows are then counted."""
 STARTS = 1_500
@@ -37,6 +37,7 @@ STARTS = 1_500
 ROUNDS = 4
 SKETCH = 64
 """Random directions on which the first centres are picked."""
+SLACK = 1e-9
 NEAR = 15
 CLOSEST = 5
 EXAMPLES = 5
@@ -145,6 +146,7 @@ def _mean(near: Neighbours) -> Floats:
     return means
 
 
+@one_thread
 def regions(
     reference: Matrix,
     current: Matrix,
@@ -156,7 +158,7 @@ def regions(
     """Return the regions of two samples of unit vectors, the one with most evidence first.
 
     `reference` (n, d) and `current` (m, d) have rows of length 1; `texts` and `labels` are those of
-    the two sides, row by row. `count` is the number of cells (default: one for every 34 rows, 150
+    the two sides, row by row. `count` is the number of cells (default: one for every 25 rows, 200
     at most). The order of the rows changes nothing, and swapping the sides swaps before and after.
     Raises DataError where the widths differ, a side has no rows, or texts or labels are too few.
 
@@ -173,47 +175,90 @@ def regions(
                 f"{len(pair[0])} and {len(pair[1])} {what} for {len(reference)} and {len(current)} "
                 "rows: give one each"
             )
-    cell, cosine = clusters(np.concatenate([reference, current]), count)
-    n, m, many = len(reference), len(current), int(cell.max()) + 1
-    ours = np.bincount(cell[:n], minlength=many)
-    theirs = np.bincount(cell[n:], minlength=many)
-    tails, least = log_tail(theirs, ours + theirs, m, n), log_least(ours + theirs, m, n)
+    rows = np.concatenate([reference, current])
+    cell, cosine = clusters(rows, count)
+    n, m = len(reference), len(current)
+    side = np.arange(n + m) >= n
+    part, tails, able, joins = _parts(rows, cell, side)
+    many = len(tails)
+    ours, theirs = (np.bincount(part[side == now], minlength=many) for now in (False, True))
     p, q = ours / n, theirs / m
     below, above = arms(q, m, p, n)
-    side = np.repeat([False, True], [n, m])
     more = q > p
+    joined = np.flatnonzero(np.isin(part, np.flatnonzero(joins)))
+    if joined.size:
+        centres = unit(_sums(rows[joined], part[joined], many))
+        cosine[joined] = np.einsum("ij,ij->i", rows[joined], centres[part[joined]])
     words: tuple[tuple[str, ...], ...] = ((),) * many
     if texts is not None:
-        named = np.where(side == more[cell], cell, -1)
+        named = np.where(side == more[part], part, -1)
         words = distinct_words([*texts[0], *texts[1]], named)
         words += ((),) * (many - len(words))
-    order = np.lexsort((-cosine, cell))
-    bounds = np.searchsorted(cell[order], np.arange(many + 1))
+    order = np.lexsort((-cosine, part))
+    bounds = np.searchsorted(part[order], np.arange(many + 1))
     found = []
     for k in np.lexsort((~more, -np.abs(q - p), np.round(tails, 9))).tolist():
-        rows = order[bounds[k] : bounds[k + 1]]
-        inside = rows[rows < n], rows[rows >= n] - n
-        able = max(int((least <= tails[k] + 1e-9).sum()), 1)
-        mixes = [
-            dict(Counter(str(labels[i][j]) for j in inside[i].tolist()).most_common())
-            if labels is not None
-            else {}
-            for i in (0, 1)
-        ]
+        inside = order[bounds[k] : bounds[k + 1]]
+        sides = inside[inside < n], inside[inside >= n] - n
+        mixes: list[dict[str, int]] = [{}, {}]
+        if labels is not None:
+            for mix, given, at in zip(mixes, labels, sides, strict=True):
+                mix.update(Counter(str(given[row]) for row in at.tolist()).most_common())
         found.append(
             Region(
-                _name(words[k], texts, inside, bool(more[k])),
+                _name(words[k], texts, sides, bool(more[k])),
                 words[k],
                 float(p[k]),
                 float(q[k]),
                 float(q[k] - p[k] - below[k]),
                 float(q[k] - p[k] + above[k]),
-                float(min(1.0, np.exp(tails[k]) * able)),
-                *inside,
+                float(min(1.0, np.exp(tails[k]) * able[k])),
+                *sides,
                 *mixes,
             )
         )
     return tuple(found)
+
+
+def _parts(
+    rows: Matrix, cell: Ints, side: npt.NDArray[np.bool_]
+) -> tuple[Ints, Floats, Ints, npt.NDArray[np.bool_]]:
+    """Return each row's part; each part's log of p, how many could show it, and if it joins cells.
+
+    Neighbouring cells are joined two by two into a tree, blind to the sides like the cells. What
+    moved may fill half a cell or ten, so every branch is looked at, and of those that overlap the
+    one with most evidence is a part. Where nothing moved the parts are the cells.
+    """
+    from scipy.cluster.hierarchy import linkage
+
+    many = int(cell.max()) + 1
+    n, m = int((~side).sum()), int(side.sum())
+    held = np.zeros((2 * many - 1, many), np.bool_)  # which cells each branch of the tree holds
+    held[np.arange(many), np.arange(many)] = True
+    if many > 1:
+        centres = unit(_sums(rows, cell, many)).astype(np.float64)
+        away = np.maximum(1 - centres @ centres.T, 0.0)[np.triu_indices(many, 1)]
+        for k, (one, other) in enumerate(linkage(away, "average")[:, :2].astype(np.int64)):
+            held[many + k] = held[one] | held[other]
+    counts = [
+        (held @ np.bincount(cell[side == now], minlength=many).astype(np.float64)).astype(np.int64)
+        for now in (False, True)
+    ]
+    both = counts[0] + counts[1]
+    tails, least = log_tail(counts[1], both, m, n), log_least(both, m, n)
+    able = np.searchsorted(np.sort(least), tails + SLACK, side="right")
+    shown = tails + np.log(np.maximum(able, 1)) < np.log(SEEN)
+    shown &= 2 * both <= n + m
+    shown[:many] = True
+    part_of = np.full(many, -1)
+    chosen: list[int] = []
+    for k in sorted(
+        np.flatnonzero(shown).tolist(), key=lambda k: (round(float(tails[k]), 9), -both[k])
+    ):
+        if (part_of[held[k]] < 0).all():
+            part_of[held[k]] = len(chosen)
+            chosen.append(k)
+    return part_of[cell], tails[chosen], able[chosen], np.array(chosen) >= many
 
 
 def _check(reference: Matrix, current: Matrix) -> None:
@@ -243,7 +288,7 @@ def clusters(rows: Matrix, count: int | None = None) -> tuple[Ints, Floats]:
     """Return each row's cell, from 0, and its cosine to the centre, by spherical k-means.
 
     `rows` (n, d) are of length 1. No cell is empty, so there may be fewer than `count` (default:
-    one for every 34 rows, 2 to 150). The same rows in another order give the same cells.
+    one for every 25 rows, 2 to 200). The same rows in another order give the same cells.
 
     >>> cell, cosine = clusters(np.eye(2, dtype=np.float32)[[0, 1, 0]], 2)
     >>> bool(cell[0] == cell[2] != cell[1]), cosine.tolist()

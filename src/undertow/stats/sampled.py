@@ -6,6 +6,7 @@ table; above, a row that occurred a thousand times is one draw, not a thousand.
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -14,13 +15,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from undertow.core.profile import EVERY, Profile
-from undertow.core.schema import Kind, Role, Schema
+from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.values import to_floats, to_text
 from undertow.stats.counts import Floats
 from undertow.summaries.sample import RowSample
 
 CELLS = 5
 """Columns of a row that an example shows."""
+PICTURE = "data:image/"
+"""How a thumbnail starts among the values of an example."""
 SHOWN = 80
 """Characters of a cell that an example shows."""
 
@@ -91,7 +94,7 @@ def examples(
         return ()
     names = list(itertools.islice(_told_with(profile.schema, column, fields), CELLS))
     rows = table.select(names).take(pa.array(picked, pa.int64()))
-    cells = {name: _text(rows.column(name)) for name in names}
+    cells = {name: shown(profile.schema, name, rows.column(name)) for name in names}
     return tuple({name: cells[name][spot] for name in names} for spot in range(len(picked)))
 
 
@@ -102,6 +105,7 @@ def _told_with(schema: Schema, column: str, fields: pa.Schema) -> Iterator[str]:
     """
     seen: set[str] = set()
     for family in (
+        lambda: schema.of(kind=Kind.IMAGE),
         lambda: schema.of(role=(Role.ID, Role.TIME)),
         lambda: (schema[column],) if column in schema else (),
         lambda: schema.of(kind=Kind.TEXT),
@@ -110,14 +114,30 @@ def _told_with(schema: Schema, column: str, fields: pa.Schema) -> Iterator[str]:
         lambda: schema,
     ):
         for name in [each.name for each in family()]:
-            if name not in seen and fields.get_field_index(name) >= 0:
+            unread = name in schema and (schema[name].kind is Kind.VECTOR or _made(schema[name]))
+            unread = unread and name != column
+            if name not in seen and not unread and fields.get_field_index(name) >= 0:
                 seen.add(name)
                 yield name
 
 
-def _text(cells: pa.ChunkedArray) -> list[str]:
+def _made(column: Column) -> bool:
+    """Tell whether a column was made of another, which says more."""
+    return bool(column.origin)
+
+
+def shown(schema: Schema, name: str, cells: pa.ChunkedArray) -> list[str]:
+    """Return cells as people look at them: short texts, and thumbnails as addresses of their bytes."""
+    image = name in schema and schema[name].kind is Kind.IMAGE
+    if image and pa.types.is_binary(cells.type):
+        return ["(missing)" if each is None else _picture(each) for each in cells.to_pylist()]
     listed: Iterable[str | None] = to_text(cells.combine_chunks()).to_pylist()
     return ["(missing)" if cell is None else _short(str(cell)) for cell in listed]
+
+
+def _picture(thumbnail: bytes) -> str:
+    form = "png" if thumbnail.startswith(b"\x89PNG") else "jpeg"
+    return f"{PICTURE}{form};base64,{base64.b64encode(thumbnail).decode('ascii')}"
 
 
 def _short(cell: str) -> str:

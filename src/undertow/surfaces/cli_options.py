@@ -9,12 +9,13 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MANY = ("text", "vector", "prediction", "score", "label", "segment", "ignore")
+MANY = ("text", "vector", "image", "prediction", "score", "label", "segment", "ignore")
 ONCE = ("time", "id")
 READERS = frozenset({"check", "profile", "schema", "skew"})
 _COLUMNS = {
     "text": "Free text, compared by its words and lengths.",
     "vector": "An embedding: a list of numbers of one length, or a pattern such as 'emb_*'.",
+    "image": "Images: bytes, or paths to files. Needs the extra `images`.",
     "prediction": "What the model answered.",
     "score": "The model's confidence or probability.",
     "label": "The right answer, where it is known.",
@@ -102,10 +103,12 @@ def encoder_option(function: F) -> F:
 def vector_options(function: F) -> F:
     """Add the options of a comparison of vectors."""
     by = "Compare vectors within each value of this column too, as within a segment."
+    pictures = "Compare images by the vectors that this makes of a list of Pillow images too."
     more = "Measure this two-sample test of vectors too: mmd, c2st. It decides nothing."
     return _stack(
         [
             encoder_option,
+            option("--image-encoder", metavar="MODULE:CALLABLE", section="Columns", help=pictures),
             option("--by", multiple=True, metavar="COLUMN", section="Columns", help=by),
             option("--evidence", multiple=True, metavar="TEST", section="Verdict", help=more),
         ]
@@ -173,7 +176,7 @@ def loop_options(given: Mapping[str, Any]) -> dict[str, Any]:
     wanted |= {name: given.get(name) for name in ("by", "evidence")}
     wanted |= {name: _once(name, given[name]) for name in ONCE}
     wanted["kinds"] = dict(_pair("--kind", each, "COLUMN=KIND") for each in given["kind"])
-    for name in ("schema", "encoder", "where", "reference_where", "current_where"):
+    for name in ("schema", "encoder", "image_encoder", "where", "reference_where", "current_where"):
         wanted[name] = given.get(name)
     wanted["tolerance"] = tolerances(given.get("tolerance", ()))
     return {name: value for name, value in wanted.items() if value not in (None, (), {})}

@@ -42,7 +42,8 @@ def render(report: Report, *, full: int = 60, listed: int = 200, steady: int = 2
     outgrow `BUDGET`; `listed` get a line in the table, and so do `steady` of the steady ones. The
     page says what it leaves out.
     """
-    full, listed, steady = max(full, 0), max(listed, 0), max(steady, 0)
+    full = min(max(full, 0), len(report.findings))
+    listed, steady = max(listed, 0), max(steady, 0)
     drawn = maps.figures(report)
     page = _page(report, drawn, full, listed, steady)
     fixed = sum(len(each) for each in drawn.values())
@@ -67,7 +68,8 @@ def _page(report: Report, drawn: Mapping[str, str], full: int, listed: int, stea
     script = source("report.js")
     if drawn:
         style += minified(source("map.css"))
-        script += ";" + shortened(source("map.js"))
+        both = shortened(source("points.js") + source("map.js"))
+        script += f";(()=>{{'use strict'\n{both}\n}})()"
     return template("report.html").render(
         report=report,
         headline=story.headline(report),

@@ -19,10 +19,12 @@ from undertow.surfaces.page import inlined, template, trusted
 from undertow.surfaces.safe import safe
 from undertow.surfaces.viz import hexbin
 from undertow.surfaces.viz.axis import number
+from undertow.surfaces.viz.strip import dates, strip
 
-FIELDS = ("label", "cluster", "error")
+FIELDS = {"label": "no label", "cluster": "no cluster", "error": "not known"}
+"""What a map can be coloured by, and what a row without it is called."""
 OTHER, NONE = 254, 255
-ROOM = 480_000
+ROOM = 450_000
 """Characters of all maps on one page; those beyond are pictures alone."""
 _PLAIN = re.compile(r"[\w.:+@-]{1,40}", re.ASCII)
 _INKS = {"right": "dot ref-ink", "wrong": "dot wrong-ink"}
@@ -86,14 +88,16 @@ def figure(finding: Finding, *, redacted: bool = False) -> str:
     return template("map.html").render(
         caption=svg.caption(shape),
         data=inlined(data),
+        dates=dates(time) if time else "",
         drawn=trusted(picture),
         fields=titles,
         ids=ids is not None,
         listed="Ids of the selected rows" if named else "Rows selected, counted from 0",
         names="id" if named else "row",
         showing=f"{hexbin.drawn(shape)}; both axes on one scale",
-        slots=time["slots"] if time else 0,
+        strip=trusted(strip(time)) if time else "",
         subject=finding.column or finding.subject,
+        time=time,
         tables=[_periods(shape), *(_table(shape, *title) for title in titles)],
     )
 
@@ -113,13 +117,14 @@ def _fields(shape: Mapping[str, Any], points: int) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     given = shape.get("classes")
     for each in given if isinstance(given, list) else ():
-        if not isinstance(each, Mapping) or each.get("field") not in FIELDS:
+        if not isinstance(each, Mapping) or each.get("field") not in list(FIELDS):
             continue
         codes, known = _codes(each.get("codes"), points), hexbin.classes(shape, each["field"])
         if codes is None or each["field"] in [field["field"] for field in made]:
             continue
         names = [one.name for one in known[:12]]
-        field = {"field": each["field"], "values": names, "codes": codes}
+        none = FIELDS[each["field"]]
+        field = {"field": each["field"], "values": names, "none": none, "codes": codes}
         if any(one.at for one in known):
             field["at"] = [one.at for one in known[:12]]
         made.append(field)
@@ -138,7 +143,9 @@ def _time(given: Any, points: int) -> dict[str, Any] | None:
     for side in ("reference", "current"):
         listed = given.get(side)
         counts = [number(each) or 0.0 for each in listed] if isinstance(listed, list) else []
-        made[side] = [int(each) for each in counts[: int(slots)]]
+        if len(counts) != slots or min(counts) < 0:
+            return None
+        made[side] = [int(each) for each in counts]
     return made
 
 
@@ -150,7 +157,7 @@ def _ids(given: Any, rows: tuple[int, int]) -> dict[str, Any] | None:
     for side, many in zip(("reference", "current"), rows, strict=True):
         found = given.get(side)
         if isinstance(found, list):
-            found = [_harmless(each) for each in found] if len(found) == many else ""
+            found = _shared([_harmless(each) for each in found]) if len(found) == many else ""
         if found is not None and not isinstance(found, list) and not _runs(found, many):
             return None
         made[side] = found
@@ -161,6 +168,24 @@ def _ids(given: Any, rows: tuple[int, int]) -> dict[str, Any] | None:
 def _harmless(name: Any) -> str:
     """Return an id as text that can be pasted anywhere without acting."""
     return name if isinstance(name, str) and _PLAIN.fullmatch(name) else safe(name, 40)
+
+
+def _shared(names: list[str]) -> list[str]:
+    """Return each name as how many letters it shares with the one before (base 36), and the rest.
+
+    >>> _shared(["c0012", "c0013", "d"])
+    ['0c0012', '43', '0d']
+    """
+    made, last = [], ""
+    for name in names:
+        same = 0
+        for one, other in zip(name[:35], last, strict=False):
+            if one != other or not one.isascii():
+                break
+            same += 1
+        made.append(f"{'0123456789abcdefghijklmnopqrstuvwxyz'[same]}{name[same:]}")
+        last = name
+    return made
 
 
 def _runs(packed: Any, many: int) -> bool:
@@ -200,7 +225,8 @@ def _table(shape: Mapping[str, Any], field: str, title: str) -> Table:
         )
         for place, each in enumerate(hexbin.classes(shape, field)[:12])
     ]
-    for name, code, ink, last in (("other", OTHER, "other-ink", 2), ("none", NONE, "none-ink", 1)):
+    rest = (("other", OTHER, "other-ink", 2), (FIELDS[field], NONE, "none-ink", 1))
+    for name, code, ink, last in rest:
         parts = [_part(given.get(side), last) for side in ("reference", "current")]
         if any(parts):
             rows.append(Row(code, f"dot {ink}", name, *map(_share, parts)))

@@ -36,7 +36,7 @@ _CAPTIONS = {
     "words": "Words by how much they set the texts apart; uses per 10,000 texts",
     "calibration": "Share right at each confidence, with its 95% interval; rows beneath",
     "metric": "Value with its 95% interval",
-    "map": "Each hexagon is as large as the share of a side's rows there",
+    "map": "Area is the share of rows: grey reference, blue outline current; an empty outline is new",
 }
 
 

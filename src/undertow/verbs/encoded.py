@@ -107,8 +107,9 @@ def read_side(given: Any, rows: Anchors, vector: str | None) -> Side:
     else:
         lists = [each.name for each in dataset.arrow if _holds_vectors(each.type)]
         if len(lists) != 1:
-            what = f"several vectors ({', '.join(lists[:6])})" if lists else "no column of vectors"
-            raise UsageError(f"{dataset.source}: holds {what}; name one with --vector COLUMN")
+            names = ", ".join(map(repr, lists[:6]))
+            what = f"several columns of vectors, {names}" if lists else "no column of vectors"
+            raise UsageError(f"{dataset.source} holds {what}; name one with --vector COLUMN")
         name = lists[0]
     chunks = [batch.column(0) for batch in dataset.batches([name])]
     vectors = matrix(pa.chunked_array(chunks, dataset.arrow.field(name).type))

@@ -29,6 +29,7 @@ from undertow.verbs.encoded import Anchors, Side, is_saved, read_anchors, read_s
 ASKED = 2_000
 """Anchors that are looked up among each other, at most."""
 TOLERANCES = {"moved_share": 0.02, "relative_change": 0.05}
+_STATES = {"null": "missing", "zero": "all zeros", "not finite": "with NaN or infinity"}
 BLIND = 0.05
 """A golden set of which a re-index finds less (MRR@10) measures nothing."""
 
@@ -155,7 +156,7 @@ def _pair(rows: Anchors, sides: tuple[Side, ...], golden: Golden | None) -> _Pai
     notes: list[str] = []
     for side in sides:
         bad = [
-            f"{count:,} {'missing' if state == 'null' else state}"
+            f"{count:,} {_STATES.get(state, state)}"
             for state, count in zip(STATES[1:], side.vectors.counts[1:].tolist(), strict=True)
             if count
         ]

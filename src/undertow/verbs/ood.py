@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from undertow.config import write_file
+from undertow.core.dataset import Dataset
 from undertow.core.embeds import Embeds, Fits, fingerprint
 from undertow.core.encode import steadiness
 from undertow.core.errors import DataError, UsageError, did_you_mean
@@ -44,13 +45,15 @@ class Options(TypedDict, total=False):
 
     `score` is a column of a classifier's logits or probabilities, a list each; `time` when a row
     happened; `id` a column that is copied into the scores. Conditions are SQL; rows are counted
-    after them.
+    after them. `held_out` is one that is true for the reference rows that set the threshold, such as
+    those of a validation set; by default it is a fifth of them, drawn by content hash.
     """
 
     score: str | None
     time: str | None
     id: str | None
     tolerance: float | None
+    held_out: str | None
     where: str | None
     reference_where: str | None
     current_where: str | None
@@ -74,7 +77,7 @@ def ood(  # noqa: PLR0913 - what a person says of a run
 
     Each side is rows that `check` reads. Give `text` (encoded by `encoder`, by default TF-IDF fitted
     on the reference), `vector`, or `score` (a classifier's logits). A row beyond the threshold, which
-    `rate` of the reference's own rows pass, is out of distribution. With `label`, a class of each
+    `rate` of the reference's held-out rows pass, is out of distribution. With `label`, a class of each
     reference row, the score knows the classes too. `method` is one of
     `undertow.stats.unfamiliar.METHODS`. `scores` is a Parquet file of one line a current row, in
     order: row (its place, from 0), score (higher is less familiar), is_ood, and p (how often a row
@@ -97,7 +100,8 @@ def ood(  # noqa: PLR0913 - what a person says of a run
         raise UsageError("both sides are the same stream, which is read only once; give a table")
     target = None if scores is None else _target(scores, (reference, current))
     every = options.get("where")
-    before = asked.side(reference, both(every, options.get("reference_where")), asked.label)
+    only = both(every, options.get("reference_where"))
+    before = asked.side(reference, only, asked.label)
     now = asked.side(current, both(every, options.get("current_where")), asked.time, asked.id)
     width = before.width()
     if width is not None and now.width() not in {None, width}:
@@ -106,7 +110,13 @@ def ood(  # noqa: PLR0913 - what a person says of a run
             f"{now.width()} in {now.rows.source}; both sides must be made by one encoder"
         )
     before, now = replace(before, dimensions=width), replace(now, dimensions=width)
-    return _run(replace(asked, column=before.column), before, now, target)
+    whole, aside = before.rows, None
+    if (told := options.get("held_out")) is not None:
+        aside = replace(before, rows=asked.side(reference, both(only, told)).rows)
+        others = asked.side(reference, both(only, f"({told}) IS NOT TRUE"), asked.label)
+        before = replace(before, rows=others.rows)
+    asked = replace(asked, column=before.column)
+    return _run(asked, whole, before, aside, now, target)
 
 
 @dataclass(frozen=True)
@@ -185,52 +195,73 @@ def _asked(
         rate,
         method,
         said,
-        check_tolerance("difference", Beyond.tolerance if tolerance is None else tolerance),
+        check_tolerance("moved_share", Beyond.tolerance if tolerance is None else tolerance),
         options.get("time"),
         options.get("id"),
         options.get("progress"),
     )
 
 
-def _run(asked: _Asked, before: Side, now: Side, target: str | None) -> Report:
-    known, least = Known.of(before, asked.label), unfamiliar.least_rows(asked.rate)
+def _run(
+    asked: _Asked, whole: Dataset, before: Side, aside: Side | None, now: Side, target: str | None
+) -> Report:
+    known = Known.of(before, asked.label)
+    held = None if aside is None else Known.of(replace(aside, others=()), None)
     fitted, notes, space = None, list[str](), ""
-    if known.usable >= least:
+    if not _short(asked, known, held):
         if asked.kind is Kind.TEXT:
             texts = strings(asked.column, known.cells).to_pylist()
             encoder = _encoder(asked.encoder, texts)
             before, now = replace(before, encoder=encoder), replace(now, encoder=encoder)
             space = str(fingerprint(encoder))
             notes += filter(None, [steadiness(encoder, texts).note(encoder.name)])
-        fitted, told = _fitted(asked, before, known)
+        fitted, told = _fitted(asked, before, known, held)
         notes += told
     seen = Seen.of(now, fitted, time=asked.time, name=asked.id)
-    notes += before.left_out("reference", known.states) + now.left_out("current", seen.states)
+    states = known.states if held is None else known.states + held.states
+    notes += before.left_out("reference", states) + now.left_out("current", seen.states)
     if target is not None:
         write_file(target, _parquet(seen, fitted, asked.id))
     kind = str(before.rows.arrow.field(asked.column).type)
+    rows = known.rows + (0 if held is None else held.rows)
     return Report.of(
-        Source(before.rows.source, known.rows, before.rows.digest()),
+        Source(whole.source, rows, whole.digest()),
         Source(now.rows.source, len(seen.scores), now.rows.digest()),
-        [_finding(asked, known, seen, fitted, now)],
+        [_finding(asked, known, held, seen, fitted, now)],
         columns=[Column(asked.column, asked.kind, arrow=kind, space=space)],
         notes=notes,
     )
 
 
+def _short(asked: _Asked, known: Known, held: Known | None) -> int:
+    """Return how many rows a reference must have for a threshold, 0 where it has them."""
+    least = unfamiliar.least_rows(asked.rate)
+    if held is None:
+        return least if known.usable < least else 0
+    enough = known.usable >= unfamiliar.LEAST // 2 and held.usable >= least // 2
+    return 0 if enough else least
+
+
 def _finding(
-    asked: _Asked, known: Known, seen: Seen, fitted: Unfamiliar | None, now: Side
+    asked: _Asked,
+    known: Known,
+    held: Known | None,
+    seen: Seen,
+    fitted: Unfamiliar | None,
+    now: Side,
 ) -> Finding:
     check = Beyond(asked.tolerance)
     if fitted is None:
         count = int(seen.states[now.scorable(np.arange(len(STATES), dtype=np.int8))].sum())
-        least = unfamiliar.least_rows(asked.rate)
-        return check.too_few(asked.column, known.usable, count, least)
+        usable = known.usable + (0 if held is None else held.usable)
+        return check.too_few(asked.column, usable, count, _short(asked, known, held))
     told = periods(seen.times, seen.timed, seen.scores, fitted.threshold, dated=seen.dated)
     return check(asked.column, fitted, seen.scores, periods=told, examples=seen.examples)
 
 
-def _fitted(asked: _Asked, before: Side, known: Known) -> tuple[Unfamiliar, list[str]]:
+def _fitted(
+    asked: _Asked, before: Side, known: Known, held: Known | None
+) -> tuple[Unfamiliar, list[str]]:
     """Return the method fitted on the reference, and what a reader should know of it."""
     notes, method = [], asked.method
     rows = before.vectors(known.cells)[0]
@@ -251,8 +282,15 @@ def _fitted(asked: _Asked, before: Side, known: Known) -> tuple[Unfamiliar, list
             notes.append(f"{alone:,} rows of the reference have no label, or one of their own")
     if not np.ptp(rows, axis=0).any():
         notes.append("all rows of the reference are equal: any other row is unfamiliar")
-    keys = np.arange(len(rows), dtype=np.uint64)
-    return unfamiliar.fit(rows, known.codes, method=method, rate=asked.rate, keys=keys), notes
+    fitted = unfamiliar.fit(
+        rows,
+        known.codes,
+        method=method,
+        rate=asked.rate,
+        keys=np.arange(len(rows), dtype=np.uint64),
+        held=None if held is None else before.vectors(held.cells)[0],
+    )
+    return fitted, notes
 
 
 def _parquet(seen: Seen, fitted: Unfamiliar | None, name: str | None) -> bytes:
