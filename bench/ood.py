@@ -156,7 +156,7 @@ def other_tasks() -> Iterator[tuple[str, Task]]:
         yield without(
             "15 intents",
             intent,
-            np.isin(intent, random.choice(np.unique(intent[train]), 15, False)),
+            np.isin(intent, random.choice(np.unique(intent[train]), 15, replace=False)),
         )
     titles, (topic,) = read("stackoverflow_titles", "label")
     for _ in range(4):

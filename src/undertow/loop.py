@@ -20,7 +20,7 @@ from undertow.core.errors import ProfileError, UsageError, did_you_mean
 from undertow.core.finding import Finding
 from undertow.core.profile import Profile
 from undertow.core.report import Report, Source
-from undertow.core.schema import Role, Schema
+from undertow.core.schema import Kind, Role, Schema
 from undertow.core.verdict import EFFECT_MAXIMUM
 from undertow.detect.skew import pair_checks
 from undertow.detect.wobble import Taught, teach
@@ -95,7 +95,7 @@ class Loop:
             first, second, cut = split_by_time(first, clock)
             notes.append(cut)
         else:
-            second = self._opened(current, both(where, current_where), here=False)
+            second = self._opened(current, both(where, current_where), like=first)
         before = self._fitted(first) if isinstance(first, Dataset) else self._given(first)
         if current is not None:
             schema, left = self.declared.without(
@@ -148,7 +148,9 @@ class Loop:
             raise UsageError("skew compares sets: give two or more, each with a name")
         if self.auto:
             raise UsageError("--tolerance auto learns from one set over time; give skew a number")
-        rows = {name: self._opened(data, where) for name, data in sets.items()}
+        rows: dict[str, Dataset | Profile] = {}
+        for name, data in sets.items():
+            rows[name] = self._opened(data, where, like=next(iter(rows.values()), None))
         for name, side in rows.items():
             if isinstance(side, Profile):
                 raise UsageError(f"{name}: a saved profile holds no rows to compare; give the data")
@@ -184,11 +186,11 @@ class Loop:
 
     def profile(self, data: Any, *, like: Any = None, where: str | None = None) -> Profile:
         """Return the profile of some rows: their own plan, or the plan of `like`."""
-        dataset = self._opened(data, where)
+        plan = None if like is None else self._opened(like, None)
+        dataset = self._opened(data, where, like=plan)
         if isinstance(dataset, Profile):
             raise UsageError(f"{dataset.source} is a profile already")
-        if like is not None:
-            plan = self._opened(like, None)
+        if plan is not None:
             if not isinstance(plan, Profile):
                 raise UsageError(
                     f"--like {plan.source}: that is no profile; make one with `undertow profile`"
@@ -219,10 +221,12 @@ class Loop:
             reference, now, tolerances=self.tolerances, by=self.by, evidence=self.evidence
         )
 
-    def _opened(self, data: Any, where: str | None, *, here: bool = True) -> Dataset | Profile:
-        """Return the rows with their vectors gathered, or a saved profile.
+    def _opened(
+        self, data: Any, where: str | None, *, like: Dataset | Profile | None = None
+    ) -> Dataset | Profile:
+        """Return a saved profile, or the rows with their vectors gathered and their images made plain.
 
-        `here` says that every vector that was named has to be in these rows.
+        What is an image in the reference (`like`) is one here; a vector may be gone here.
         """
         if isinstance(data, Profile) or (
             isinstance(data, str | os.PathLike) and profile_file.is_profile(data)
@@ -232,9 +236,14 @@ class Loop:
                     "a condition needs rows; a profile holds none, make it with --where"
                 )
             return data if isinstance(data, Profile) else load(data)
-        rows, _ = gathered(open_dataset(data, where=where), self.declared.vectors, required=here)
+        said = self.declared
+        rows, _ = gathered(open_dataset(data, where=where), said.vectors, required=like is None)
+        if isinstance(like, Profile):
+            images = {column.name for column in like.schema.of(kind=Kind.IMAGE)}
+        else:
+            images = set(getattr(like, "images", ()))
         return developed(
-            rows, self.declared.images, left=self.declared.names, encoder=self.image_encoder
+            rows, [*said.images, *sorted(images)], left=said.names, encoder=self.image_encoder
         )
 
     def _declared(self, data: Dataset | Profile) -> Declared:

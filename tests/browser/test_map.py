@@ -344,6 +344,22 @@ def test_equal_axes_at_every_size(
     assert ink["w"] == round(page.run("document.querySelector('.view').clientWidth") * scale)
 
 
+def test_density(page: Page, pages: dict[str, Path]) -> None:
+    """Density draws hexagons that follow the zoom, and selects as points do."""
+    opened(page, pages["small"])
+    points = page.run(INK)["n"]
+    page.run("document.querySelector('.by [value=density]').click()")
+    page.run(FRAMES)
+    assert page.run(INK)["n"] != points
+    assert page.run("document.querySelector('.still').checkVisibility()") is True
+    drag(page, CORNERS)
+    assert said(page) == "900 points selected"
+    page.run("document.querySelector('.zoom [value=in]').click()")
+    page.run(FRAMES)
+    assert page.run(INK)["n"] > 0
+    assert complaints(page) == []
+
+
 def test_theme_repaints(page: Page, pages: dict[str, Path]) -> None:
     """The map follows the theme button and the system."""
     page.media(prefers_color_scheme="light")

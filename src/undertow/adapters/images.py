@@ -11,6 +11,7 @@ import io
 import os
 import tempfile
 import warnings
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -153,6 +154,7 @@ class Developed:
     def _develop(self) -> IO[bytes]:
         """Decode every image and return a nameless file of what was made of them."""
         file: IO[bytes] = tempfile.TemporaryFile(prefix="undertow-")  # noqa: SIM115 - kept open
+        weakref.finalize(self, file.close)
         names = [
             field.name
             for field in self.arrow

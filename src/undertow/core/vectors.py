@@ -36,6 +36,8 @@ class Vectors:
     """Shape (n, d), C-contiguous."""
     state: NDArray[np.int8]
     """Shape (n,): FINE, NULL, RAGGED, NOT_FINITE or ZERO."""
+    squares: NDArray[np.float32]
+    """The sum of squares of each row in float32, which loses very small and very large ones."""
 
     def __len__(self) -> int:
         """Return the number of rows, bad ones included."""
@@ -64,10 +66,10 @@ class Vectors:
     @cached_property
     def norms(self) -> NDArray[np.float64]:
         """The length of every row, 0 where it is not fine; shape (n,)."""
-        squares = row_squares(self.rows)
-        norms = np.sqrt(squares.astype(np.float64))
-        odd = np.flatnonzero(self.fine & ((squares < 1e-30) | (squares > 1e30)))
-        if len(odd):  # float32 squares lose such small or large ones
+        norms = np.sqrt(self.squares.astype(np.float64))
+        norms[~self.fine] = 0.0
+        odd = np.flatnonzero(self.fine & ~((self.squares > 1e-30) & (self.squares < 1e30)))
+        if len(odd):
             far = self.rows[odd].astype(np.float64)
             norms[odd] = np.sqrt(np.einsum("ij,ij->i", far, far))
         return norms
@@ -104,7 +106,7 @@ def matrix(array: pa.Array | pa.ChunkedArray, dimensions: int | None = None) -> 
         state[missing] = NULL
     if dimensions == 0:
         state[state == FINE] = ZERO
-        return Vectors(np.zeros((count, 0), np.float32), state)
+        return Vectors(np.zeros((count, 0), np.float32), state, np.zeros(count, np.float32))
     fits = state == FINE
     if fits.all():
         rows = _cells(array, count, dimensions)
@@ -113,7 +115,7 @@ def matrix(array: pa.Array | pa.ChunkedArray, dimensions: int | None = None) -> 
         if fits.any():
             some = array.filter(pa.array(fits))
             rows[fits] = _cells(some, int(fits.sum()), dimensions)
-    return Vectors(*_settled(rows, state))
+    return _settled(rows, state)
 
 
 def row_squares(rows: Matrix) -> NDArray[np.float32]:
@@ -186,13 +188,13 @@ def _cells(array: pa.Array, count: int, dimensions: int) -> Matrix:
     return np.ascontiguousarray(made.reshape(count, dimensions))
 
 
-def _settled(rows: Matrix, state: NDArray[np.int8]) -> tuple[Matrix, NDArray[np.int8]]:
+def _settled(rows: Matrix, state: NDArray[np.int8]) -> Vectors:
     """Tell the rows that are zero or not finite, and zero the latter."""
     squares = row_squares(rows)
     # A square that under- or overflows says nothing yet: look at the row itself.
     odd = np.flatnonzero((state == FINE) & ~((squares > 0) & (squares < np.inf)))
     if not len(odd):
-        return rows, state
+        return Vectors(rows, state, squares)
     some = rows[odd]
     finite = np.isfinite(some).all(axis=1)
     state[odd[~finite]] = NOT_FINITE
@@ -200,4 +202,4 @@ def _settled(rows: Matrix, state: NDArray[np.int8]) -> tuple[Matrix, NDArray[np.
     if not finite.all():
         rows = rows.copy() if not rows.flags.writeable or rows.base is not None else rows
         rows[odd[~finite]] = 0.0
-    return rows, state
+    return Vectors(rows, state, squares)

@@ -240,7 +240,13 @@ def _placed(made: Encodings) -> Finding:
     # So many that not one of them out of place excludes twice the tolerance, and a tenth more.
     needs = math.ceil(1.1 * Z * Z * (1 / (2 * share.tolerance * (1 - TOP)) - 1))
     return Finding(
-        PLACE, subject, says, share, made.rows, needs_rows=max(needs, LEAST), examples=_out_of_place(made)
+        PLACE,
+        subject,
+        says,
+        share,
+        made.rows,
+        needs_rows=max(needs, LEAST),
+        examples=_out_of_place(made),
     )
 
 

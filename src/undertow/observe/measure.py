@@ -94,7 +94,7 @@ def measure(dataset: Dataset, plan: Profile, tick: Tick) -> Profile:
             f"{did_you_mean(arrow.names[0], plan.schema.names) if arrow.names else ''}"
         )
     columns = tuple(
-        replace(plan.schema[c.name], arrow=c.arrow) if c.name in plan.schema else c
+        replace(plan.schema[c.name], arrow=c.arrow, space=c.space) if c.name in plan.schema else c
         for c in arrow
         if c.name in plan.schema or c.name not in plan.derived  # a lens has taken that name
     )

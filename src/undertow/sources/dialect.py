@@ -62,7 +62,9 @@ def head(path: Path) -> bytes:
     if not sample.strip():
         raise DataError(f"{path}: the file is empty; export it again, or leave it out")
     if b"\0" in sample[:4096]:
-        raise DataError(f"{path}: is not text; undertow reads Parquet, CSV, JSON lines and Arrow")
+        raise DataError(
+            f"{path}: is not text; undertow reads Parquet, CSV, JSON lines, Arrow and NumPy"
+        )
     return sample
 
 

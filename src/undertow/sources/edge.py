@@ -29,7 +29,6 @@ from undertow.core.errors import DataError, UsageError, did_you_mean
 from undertow.core.vectors import is_list
 from undertow.sources.words import one_line
 
-
 SPACE = b"undertow.space"
 """The metadata of a field of vectors that says which encoder made them."""
 

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from undertow.core.dataset import Dataset
 from undertow.core.errors import UsageError, did_you_mean
@@ -23,6 +24,8 @@ _MAGIC = re.compile(r"[*?\[]")
 _ITEM = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:nan|inf|infinity)|None|null"
 _SPELLED = rf"^\s*[\[(]\s*(?:(?:{_ITEM})(?:[\s,;]+(?:{_ITEM}))*)?[\s,;]*[\])]\s*$"
 _MOST = 0.5
+
+Floats = NDArray[np.float64]
 _SPELT = pa.list_(pa.float64())
 
 
@@ -135,19 +138,28 @@ def read_spelled(texts: pa.Array) -> pa.Array:
     """
     if pa.types.is_dictionary(texts.type):
         return read_spelled(texts.dictionary).take(texts.indices)
-    inner = pc.replace_substring_regex(texts, r"^[\s\[(]+|[\s,;\])]+$", "")
-    pieces = pc.split_pattern_regex(inner, r"[\s,;]+")
+    plain = pc.replace_substring(pc.replace_substring(texts, ",", " "), ";", " ")
+    inner = pc.utf8_trim(plain, " \t\r\n[]()")
+    pieces = pc.ascii_split_whitespace(inner)
     empty = pc.fill_null(pc.equal(pc.binary_length(inner), 0), fill_value=False)
-    words = pieces.flatten()
-    numbers = to_floats(words).copy()
-    for spelling, value in _SPECIAL.items():
-        numbers[np.asarray(pc.match_substring_regex(words, spelling))] = value
+    numbers = _read_numbers(pieces.flatten())
     sizes = np.asarray(pc.fill_null(pc.list_value_length(pieces), 0)).astype(np.int64)
     keep = np.repeat(~np.asarray(empty), sizes)
     sizes[np.asarray(empty)] = 0
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     mask = pc.is_null(texts) if texts.null_count else None
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(numbers[keep]), mask=mask)
+
+
+def _read_numbers(words: pa.Array) -> Floats:
+    """Return the number each word spells, NaN where it spells none."""
+    try:
+        return np.asarray(words.cast(pa.float64()))
+    except pa.ArrowInvalid:  # some word is none, so that each has to be looked at
+        numbers = to_floats(words).copy()
+        for spelling, value in _SPECIAL.items():
+            numbers[np.asarray(pc.match_substring_regex(words, spelling))] = value
+        return numbers
 
 
 _SPECIAL = {r"^\+?(?i:inf|infinity)$": np.inf, r"^-(?i:inf|infinity)$": -np.inf}

@@ -25,7 +25,9 @@ from undertow.stats import frechet, nested, pooled
 from undertow.stats.neighbours import Matrix, one_thread, unit
 
 MOST = 4096
-"""Rows of a side that are looked at; of more, as many are drawn."""
+"""Rows of a reference that are looked at; of more, as many are drawn."""
+MOST_CURRENT = 3072
+"""The same of the current side: a fourth fewer, a third cheaper, 8% less sharp."""
 LEAST = 30
 """Rows without which a side has no answer."""
 SPLITS = 199
@@ -184,7 +186,7 @@ def battery(known: Known, current: npt.ArrayLike, *, level: float = 0.05, seed: 
     """
     if not 0 < level < 1:
         raise UsageError(f"a level of {level}: give a share between 0 and 1, such as 0.05")
-    rows, keys = _kept(current, MOST, seed)
+    rows, keys = _kept(current, MOST_CURRENT, seed)
     if rows.shape[1] != known.rows.shape[1]:
         raise DataError(f"{rows.shape[1]} dimensions, the reference has {known.rows.shape[1]}")
     n, m = len(known.rows), len(rows)

@@ -81,7 +81,7 @@ def told_apart(
     the row itself. Deterministic.
     """
     import sklearn.ensemble  # noqa: F401 - only a library that is loaded can be limited
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # Small trees are learned faster on one core than on all that others use too.
     with threadpool_limits(limits=1, user_api="openmp"):

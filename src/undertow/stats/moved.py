@@ -25,6 +25,7 @@ from undertow.stats.exact import log_tail
 from undertow.stats.neighbours import Matrix, Neighbours, nearest, unit
 from undertow.stats.novel import NEAR, places
 from undertow.stats.regions import clusters
+from undertow.stats.rows import MOST
 from undertow.stats.score import SEEN, arms, unseen
 from undertow.stats.variation import BEST, total_variation
 
@@ -37,10 +38,8 @@ GONE_CUTS = (0.05,)
 NEW_LOOKS, OTHER_LOOKS = 2, 4
 """Half of the evidence is spent on new rows, a quarter each on abandoned places and regions."""
 
-EDGES = np.array(
-    [0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075]
-    + [0.1, 0.14, 0.2, 0.27, 0.35, 0.45, 0.6, 0.8]
-)
+THOUSANDTHS = (1, 2, 5, 10, 20, 35, 50, 75, 100, 140, 200, 270, 350, 450, 600, 800)
+EDGES = np.array(THOUSANDTHS) / 1000
 """Edges of the cells of conformal p: the share of the other side's rows with a higher score."""
 HELD = 4
 """Rows that the first cell must hold of the side that gives the ranks."""
@@ -48,6 +47,8 @@ REACH = np.array([0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.45])
 FALL = np.array([6.0, 12.0])
 """Shapes of the p of the rows that moved: Beta(reach, fall). From all but one in a hundred of them
 beyond nine tenths of the known rows, to seven in ten; none is common where known rows are."""
+DECIDE, DECIDED, GROWTH = 850.0, 0.02, 1.5
+"""n * m / (n + m) rows decide 90% at that tolerance; how they grow below it (bench/moved.py)."""
 SHARES = np.concatenate(
     (np.linspace(0, 0.1, 101), np.linspace(0.102, 0.3, 100), np.linspace(0.305, 1, 140))
 )
@@ -125,10 +126,10 @@ def moved(
     neighbours = nearest(both, both, NEAR, itself=False) if neighbours is None else neighbours
     cells = clusters(both, REGIONS)[0] if cells is None else cells
     found = places(neighbours, both, rows)
-    new = _share(found.new[:rows], found.new[rows:], found.new_echo)
-    gone = _share(found.gone[rows:], found.gone[:rows], found.gone_echo)
-    newer = _beyond(found.new, rows, NEW_CUTS, found.new_echo)
-    older = _beyond(found.gone, rows, GONE_CUTS, found.gone_echo)
+    here = found.new[:rows], found.new[rows:]
+    left = found.gone[rows:], found.gone[:rows]
+    new, newer = _share(*here, found.new_echo), _beyond(*here, NEW_CUTS, found.new_echo)
+    gone, older = _share(*left, found.gone_echo), _beyond(*left, GONE_CUTS, found.gone_echo)
     regions = _regions(cells, rows, tolerance)
     p = min(NEW_LOOKS * newer.p, OTHER_LOOKS * older.p, OTHER_LOOKS * regions.p_no_change, 1.0)
     low = max(newer.low, older.low, regions.low) if p <= SEEN else 0.0
@@ -144,22 +145,18 @@ def moved(
 def rows_needed(tolerance: float = 0.02, *, other_rows: int | None = None) -> int:
     """Return the rows a side that decide 90% of comparisons without a change.
 
-    Without `other_rows` both sides are to have that many; with it the other side stays as it is,
-    and the answer is -1 where it is too small for any number of rows on this side. The half width
-    of the interval falls with the rows as the simulations of bench/moved.py say.
+    Without `other_rows` both sides are to have that many; with it the other side stays as it is and
+    the answer is for this side alone, MOST where no number is enough. Raises UsageError for a
+    tolerance out of range.
 
     >>> rows_needed(), rows_needed(other_rows=4096)
     (1700, 1073)
     """
     check_tolerance(EFFECT, tolerance)
-    both = STEADY_ROWS * (STEADY_TOLERANCE / tolerance) ** STEADY_POWER
+    both = DECIDE * float((DECIDED / tolerance) ** GROWTH)
     if other_rows is None:
         return math.ceil(2 * both)
-    return math.ceil(1 / (1 / both - 1 / other_rows)) if other_rows > both else -1
-
-
-STEADY_ROWS, STEADY_TOLERANCE, STEADY_POWER = 850.0, 0.02, 1.2
-"""n * m / (n + m) rows that decide 90% at that tolerance, and how their number grows below it."""
+    return math.ceil(1 / (1 / both - 1 / other_rows)) if other_rows > both else MOST
 
 
 def _regions(cells: NDArray[np.int64], rows: int, tolerance: float) -> Effect:
@@ -202,31 +199,29 @@ def _conformal(known: Floats, others: Floats, edges: Floats) -> Floats:
     return np.asarray(np.diff(inside.sum(axis=1)), np.float64)
 
 
-def _beyond(scores: Floats, rows: int, cuts: tuple[float, ...], echo: float) -> _Beyond:
-    """Return the evidence that the two sides differ among the highest scores, and by how much.
+def _beyond(known: Floats, others: Floats, cuts: tuple[float, ...], echo: float) -> _Beyond:
+    """Return the evidence that `others` have more of the highest scores, and by how much.
 
-    The cuts are ranks among the rows of both sides together, which favours neither.
+    The cuts are ranks among the rows of both sides together, which favours neither. That `known`
+    rows have more says nothing: one that also stands on the other side has its twin only there.
     """
-    other_rows = len(scores) - rows
+    scores = np.concatenate((known, others))
     ranked = np.sort(scores)[::-1]
     p, low = 1.0, 0.0
     for cut in cuts:
-        beyond = scores > ranked[int(cut * len(scores))]
-        ours, theirs = int(beyond[:rows].sum()), int(beyond[rows:].sum())
-        more, less = (theirs, other_rows), (ours, rows)
-        if more[0] * less[1] < less[0] * more[1]:
-            more, less = less, more
-        p = min(p, len(cuts) * _tail(more, less, echo))
-        one, other = more[0] / more[1], less[0] / less[1]
-        down = arms(one, more[1] / echo, other, less[1] / echo, BEST)[0]
+        least = ranked[int(cut * len(scores))]
+        more, less = int((others > least).sum()), int((known > least).sum())
+        p = min(p, len(cuts) * _tail(more, len(others), less, len(known), echo))
+        one, other = more / len(others), less / len(known)
+        down = arms(one, len(others) / echo, other, len(known) / echo, BEST)[0]
         low = max(low, one - other - float(down))
     return _Beyond(min(p, 1.0), low)
 
 
-def _tail(more: tuple[int, int], less: tuple[int, int], echo: float) -> float:
+def _tail(more: int, rows: int, less: int, other_rows: int, echo: float) -> float:
     """Return p of Fisher's test on as many hits and rows as are left once echoes are taken out."""
-    hits, rows = int(more[0] / echo), int(more[1] / echo)
-    other_hits, other_rows = math.ceil(less[0] / echo), int(less[1] / echo)
+    hits, rows = int(more / echo), int(rows / echo)
+    other_hits, other_rows = math.ceil(less / echo), int(other_rows / echo)
     if hits * other_rows <= other_hits * rows:
         return 1.0
     return float(np.exp(log_tail(hits, hits + other_hits, rows, other_rows)))

@@ -7,6 +7,7 @@ comes first is a lot drawn for each row: in the order of the rows, one side woul
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,9 @@ LISTED = 32
 """Neighbours listed for each row."""
 TOP = 5
 """Neighbours outside a set to which a row's distance is taken."""
-FIRST = 8
-"""Neighbours looked at before the longer list, which few rows need."""
+EXPECTED = 8
+"""Neighbours outside a set that the first part of a list is long enough to be expected to hold:
+the few rows that find less than TOP there need the whole list."""
 LOT = 1e-4
 """Cosine that a lot adds at most: far above what rounding does, far below what a reader sees."""
 DIGITS = 6
@@ -118,7 +120,8 @@ def novelty(which: NDArray[np.int32], away: Matrix, inside: NDArray[np.bool_]) -
     outside = (~inward).view(np.uint8)
     met = np.zeros(outside.shape, np.uint8)
     total = np.zeros(outside.shape, np.float32)
-    for column in range(min(FIRST, which.shape[1])):
+    first = math.ceil(EXPECTED / max(float(outside.mean()), 0.01))
+    for column in range(min(first, which.shape[1])):
         steps = outside.take(which[:, column], axis=0)
         met += steps
         steps &= met <= TOP

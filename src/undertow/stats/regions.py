@@ -2,8 +2,9 @@
 
 The regions are cells of spherical k-means on the reference and the current rows together, blind to
 which is which, so that without a change a cell favours neither side and the count of a cell's rows
-is a fair draw. Dhillon and Modha (2001), Concept decompositions for large sparse text data using
-clustering, section 3; starts as in Arthur and Vassilvitskii (2007), k-means++.
+is a fair draw. Neighbouring cells are joined where together they moved with more evidence. Dhillon
+and Modha (2001), Concept decompositions for large sparse text data using clustering, section 3;
+starts as in Arthur and Vassilvitskii (2007), k-means++; joined by average linkage (UPGMA).
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ NAMED = 60
 class Region:
     """A part of the space, and its share of the rows before and after.
 
-    `low` and `high` are the 95% limits of `after - before` (Newcombe 1998, method 10), as for a
-    region picked beforehand. `p` is twice the tail of Fisher's exact test, corrected for all regions
-    that were looked at. `in_reference` and `in_current` are the positions of its rows, the nearest
-    to its centre first. `words` tell the rows of the side that has more of them from all others.
+    `low` and `high` are the 95% limits of `after - before` (Newcombe 1998, method 10); they hold 0
+    unless `p` is 0.05 or less. `p` is twice the tail of Fisher's exact test, corrected for all
+    regions that were looked at. `in_reference` and `in_current` are the positions of its rows, the
+    nearest to its centre first. `words` tell the rows of the side that has more of it from all
+    others.
     """
 
     name: str
@@ -184,6 +186,9 @@ def regions(
     ours, theirs = (np.bincount(part[side == now], minlength=many) for now in (False, True))
     p, q = ours / n, theirs / m
     below, above = arms(q, m, p, n)
+    evidence = np.minimum(np.exp(tails) * able, 1.0)
+    low = np.where(evidence > SEEN, np.minimum(q - p - below, 0.0), q - p - below)
+    high = np.where(evidence > SEEN, np.maximum(q - p + above, 0.0), q - p + above)
     more = q > p
     joined = np.flatnonzero(np.isin(part, np.flatnonzero(joins)))
     if joined.size:
@@ -210,9 +215,9 @@ def regions(
                 words[k],
                 float(p[k]),
                 float(q[k]),
-                float(q[k] - p[k] - below[k]),
-                float(q[k] - p[k] + above[k]),
-                float(min(1.0, np.exp(tails[k]) * able[k])),
+                float(low[k]),
+                float(high[k]),
+                float(evidence[k]),
                 *sides,
                 *mixes,
             )

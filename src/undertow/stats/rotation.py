@@ -78,8 +78,19 @@ def fit(rows: Matrix, onto: Matrix) -> Rotation:
         raise DataError(f"{len(rows):,} and {len(onto):,} rows: a map is fitted on pairs")
     left, right = rows.astype(np.float64), onto.astype(np.float64)
     centre, target = left.mean(axis=0), right.mean(axis=0)
-    u, _, v = np.linalg.svd((left - centre).T @ (right - target), full_matrices=False)
-    return Rotation(u @ v, centre, target)
+    return Rotation(_nearest_rotation((left - centre).T @ (right - target)), centre, target)
+
+
+def _nearest_rotation(products: Floats) -> Floats:
+    """Return u @ v of the singular value decomposition u s v."""
+    try:
+        u, _, v = np.linalg.svd(products, full_matrices=False)
+    except np.linalg.LinAlgError:
+        # Divide and conquer gave up on one in 100 sets of 200 pairs of 384 numbers; QR iterations do not.
+        from scipy.linalg import svd
+
+        u, _, v = svd(products, full_matrices=False, lapack_driver="gesvd")
+    return np.asarray(u @ v, np.float64)
 
 
 class HeldOut(NamedTuple):

@@ -42,7 +42,8 @@ SPACING = 0.3
 WEIGHT = 0.75
 """What `local` counts beside mahalanobis in `blend`: flat from 0.5 to 1.5."""
 RIDGE = 0.05
-"""Least shrinkage of the covariances, in mean variances within a class."""
+"""Least shrinkage of the covariances, in mean variances within a class; more by 4 times the
+dimensions a row, as covariances of few rows are mostly noise."""
 MOST = 20_000
 """Rows of the reference that are kept, the held-out ones included."""
 HELD = 3_000
@@ -103,8 +104,7 @@ class Classes:
         within = apart.T @ apart / max(len(apart) - len(kept), 1)
         dimensions = rows.shape[1]
         scale = float(np.trace(within)) / dimensions
-        # With few rows a dimension, a covariance is mostly noise, and is shrunk by as much.
-        ridge = (RIDGE + dimensions / max(len(apart) - len(kept), 1)) * scale
+        ridge = (RIDGE + 4 * dimensions / max(len(apart) - len(kept), 1)) * scale
         total = whole.T @ whole / max(len(whole) - 1, 1)
         least = 1e-9 * max(float(np.trace(total)) / dimensions, 1e-9)
         shrunk = np.eye(dimensions) * max(ridge, least)
@@ -324,18 +324,16 @@ def held_out(rows: int, rate: float) -> int:
 
 
 def repeated(codes: Codes) -> Codes:
-    """Return the classes of rows, -1 where a class has one row only; raise DataError if all have.
+    """Return the classes of rows, -1 where a class has one row only; raise DataError under two classes.
 
-    >>> repeated(np.array([4, 4, 7, -1])).tolist()
-    [4, 4, -1, -1]
+    >>> repeated(np.array([4, 4, 7, -1, 5, 5])).tolist()
+    [4, 4, -1, -1, 5, 5]
     """
     found, spots, counts = np.unique(codes, return_inverse=True, return_counts=True)
     kept = (counts > 1) & (found >= 0)
-    if not kept.any():
-        raise DataError(
-            "no label is on two rows, so none is a class; name a column of classes, or leave the "
-            "label out"
-        )
+    if kept.sum() < 2:
+        many = f"{int(kept.sum()) or 'no'} label is on two rows or more"
+        raise DataError(f"{many}: name a column of two classes at least, or leave the label out")
     return np.asarray(np.where(kept[spots.reshape(-1)], codes, -1))
 
 

@@ -68,8 +68,8 @@ def _page(report: Report, drawn: Mapping[str, str], full: int, listed: int, stea
     script = source("report.js")
     if drawn:
         style += minified(source("map.css"))
-        both = shortened(source("points.js") + source("map.js"))
-        script += f";(()=>{{'use strict'\n{both}\n}})()"
+        parts = "".join(source(f"{each}.js") for each in ("points", "hexagons", "map"))
+        script += f";(()=>{{'use strict'\n{shortened(parts)}\n}})()"
     return template("report.html").render(
         report=report,
         headline=story.headline(report),

@@ -162,7 +162,7 @@ def _pair(rows: Anchors, sides: tuple[Side, ...], golden: Golden | None) -> _Pai
         ]
         if bad:
             notes.append(
-                f"{side.name}: {' and '.join(bad)} of {len(side.vectors):,} vectors left out"
+                f"{side.name}: of {len(side.vectors):,} vectors, {' and '.join(bad)} were left out"
             )
     fine = sides[0].vectors.fine & sides[1].vectors.fine
     first: dict[str, int] = {}

@@ -1,12 +1,4 @@
 // The map: points over the hexagons that stand without scripts. Nothing here is needed to read the page.
-const make = (name, kind, text = '') => {
-  const made = document.createElement(name)
-  made.className = kind
-  made.textContent = text
-  return made
-}
-const count = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`
-const percent = share => share === 0 ? '0%' : share < .001 ? 'under 0.1%' : `${(100 * share).toFixed(share < .0995 ? 1 : 0)}%`
 const EDGE = 18, OTHER = 254, NONE = 255
 
 // A colour that the style sheet names, as bytes: drawn once, so that any notation will do.
@@ -19,6 +11,8 @@ const colour = (name, from) => {
   dot.fillRect(0, 0, 1, 1)
   return [...dot.getImageData(0, 0, 1, 1).data.slice(0, 3)]
 }
+
+const css = ink => `rgb(${ink})`
 
 const start = figure => {
   const $ = selector => figure.querySelector(selector), $$ = selector => [...figure.querySelectorAll(selector)]
@@ -33,6 +27,7 @@ const start = figure => {
   const shown = i => (!side || SIDES[map.period[i]] === side)
     && (!map.time || low === 0 && high >= map.time.slots - 1 || map.time.codes[i] >= low && map.time.codes[i] <= high)
   const queue = () => { queued ||= requestAnimationFrame(() => { queued = 0; if (map && width) { paint(); trace() } }) }
+  const seen = () => field === 'density' ? 'period' : field
   const fit = () => {
     const [wide, tall] = map.data.size
     k = fitted = Math.min((width - 2 * EDGE) / Math.max(wide, 1), (height - 2 * EDGE) / Math.max(tall, 1))
@@ -70,9 +65,10 @@ const start = figure => {
       for (const each of [canvas, over]) { each.width = w; each.height = h }
       pixels = canvas.getContext('2d').createImageData(w, h)
     }
+    if (field === 'density') return dense(canvas.getContext('2d'), fine)
     const data = pixels.data, [r, g, b] = inks.ground
     new Uint32Array(data.buffer).fill(new Uint32Array(new Uint8Array([r, g, b, 255]).buffer)[0])
-    const codes = map.fields[field].codes, palette = inks[field]
+    const codes = map.fields[seen()].codes, palette = inks[seen()]
     const radius = fine * Math.min(1.5 * Math.min((20000 / map.n) ** .2, 2) * (k / fitted) ** .35 * Math.min(Math.max(width / 720, .7), 1), 6)
     const reach = Math.ceil(radius), across = 2 * reach + 1
     const mask = Float32Array.from({ length: across * across }, (_, i) =>
@@ -96,13 +92,27 @@ const start = figure => {
     canvas.getContext('2d').putImageData(pixels, 0, 0)
   }
 
+  const dense = (pen, fine) => {
+    const spots = wanted => binned(Array.from(map.order).filter(wanted).map(i => [map.x[i] * k, -map.y[i] * k, map.period[i]]))
+    const all = spots(shown)
+    pen.setTransform(1, 0, 0, 1, 0, 0)
+    pen.fillStyle = css(inks.ground)
+    pen.fillRect(0, 0, canvas.width, canvas.height)
+    pen.setTransform(fine, 0, 0, fine, ox * fine, oy * fine)
+    pen.globalAlpha = many ? .25 : 1
+    const ink = { fill: css(inks.quiet), line: inks.period.map(css) }
+    hexagons(pen, all, all.totals, ink)
+    pen.globalAlpha = 1
+    if (many) hexagons(pen, spots(i => chosen[i] && shown(i)), all.totals, ink)
+  }
+
   // Names, the lasso, the cross and the point under the pointer lie on a sheet of their own.
   const trace = () => {
-    const pen = over.getContext('2d'), fine = devicePixelRatio || 1, css = ink => `rgb(${ink})`
+    const pen = over.getContext('2d'), fine = devicePixelRatio || 1
     pen.setTransform(fine, 0, 0, fine, 0, 0)
     pen.clearRect(0, 0, width, height)
     pen.lineJoin = 'round'
-    names(pen, css)
+    names(pen)
     pen.strokeStyle = css(inks.ink)
     pen.lineWidth = 1.5
     pen.setLineDash([4, 3])
@@ -115,18 +125,16 @@ const start = figure => {
     pen.setLineDash([])
     if (cross) {
       const [x, y] = cross
-      pen.beginPath()
-      pen.moveTo(x - 12, y); pen.lineTo(x + 12, y); pen.moveTo(x, y - 12); pen.lineTo(x, y + 12)
-      pen.stroke()
+      pen.stroke(new Path2D(`M${x - 12} ${y}h24M${x} ${y - 12}v24`))
     }
     if (hover >= 0) {
-      pen.beginPath()
-      pen.arc(ox + map.x[hover] * k, oy - map.y[hover] * k, 6, 0, 7)
-      pen.stroke()
+      const ring = new Path2D()
+      ring.arc(ox + map.x[hover] * k, oy - map.y[hover] * k, 6, 0, 7)
+      pen.stroke(ring)
     }
   }
-  const names = (pen, css) => {
-    const told = map.fields[field].at ? map.fields[field] : map.fields.cluster
+  const names = pen => {
+    const told = map.fields[seen()].at ? map.fields[seen()] : map.fields.cluster
     const taken = []
     pen.font = `600 12px ${getComputedStyle(figure).fontFamily}`
     pen.textAlign = 'center'
@@ -188,11 +196,6 @@ const start = figure => {
     if (area) area.value = many ? list(rows) : ''
     word = ''
     queue()
-  }
-  const line = (term, text) => {
-    const made = make('div', '')
-    made.append(make('dt', '', term), make('dd', '', text))
-    return made
   }
   const called = (each, code) => code === OTHER ? 'other' : code === NONE ? each.none : each.values[code]
   const mostly = (each, rows) => {
@@ -318,12 +321,12 @@ const start = figure => {
     })
     return value => { for (const each of buttons) each.setAttribute('aria-pressed', each.value === value) }
   }
-  const byField = group('by', button => { field = button.value; byField(field); legend() })
+  const byField = group('by', button => { field = button.value; byField(field); figure.classList.toggle('dense', field === 'density'); legend() })
   const bySide = group('only', button => { side = button.value; bySide(side); tell() })
   const byTool = group('tool', button => { tool = tool === button.value ? '' : button.value; held() })
   group('zoom', button => { if (button.value === 'fit') fit(); else zoom(button.value === 'in' ? 1.5 : 1 / 1.5) })
   const held = () => { byTool(tool); over.style.touchAction = tool ? 'none' : 'auto'; over.style.cursor = tool === 'move' ? 'grab' : tool ? 'crosshair' : '' }
-  const legend = () => { for (const each of $$('.classes')) each.classList.toggle('off', each.dataset.field !== field) }
+  const legend = () => { for (const each of $$('.classes')) each.classList.toggle('off', each.dataset.field !== seen()) }
 
   // The tables of classes become the legend: each name a button that selects its rows.
   const keys = () => {

@@ -1,4 +1,17 @@
-// The points of a map out of the page's data; read by map.js, in one function with it.
+// The points of a map out of the page's data, and a few words; in one function with map.js.
+const make = (name, kind, text = '') => {
+  const made = document.createElement(name)
+  made.className = kind
+  made.textContent = text
+  return made
+}
+const line = (term, text) => {
+  const made = make('div', '')
+  made.append(make('dt', '', term), make('dd', '', text))
+  return made
+}
+const count = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`
+const percent = share => share === 0 ? '0%' : share < .001 ? 'under 0.1%' : `${(100 * share).toFixed(share < .0995 ? 1 : 0)}%`
 const SIDES = ['reference', 'current']
 const bytes = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0))
 

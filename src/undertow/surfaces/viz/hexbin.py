@@ -119,7 +119,7 @@ def hexbin(shape: Shape) -> Drawing | None:
         cells[place >= points.reference][_cell(left + x * scale, foot - y * scale)] += 1
     sides = [{cell: n / side.total() for cell, n in side.items()} for side in cells]
     every = sorted(share for side in sides for share in side.values())
-    most = every[int(0.97 * (len(every) - 1))]
+    most = every[int(0.99 * (len(every) - 1))]
     marks = "".join(
         f'<path class="{kind}" d="{_hexagons(side, most)}"/>'
         for kind, side in zip(("ref", "cur hex"), sides, strict=True)
