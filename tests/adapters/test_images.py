@@ -49,6 +49,7 @@ def rows(cells, kind=None, **options):
 
 
 def test_what_is_measured_is_what_is_there():
+    """What is measured is what is there."""
     black, white, noise = rows([picture(level=0), picture(level=255), picture(1)])
     assert (black["photo:brightness"], white["photo:brightness"]) == (0.0, 1.0)
     assert black["photo:contrast"] == white["photo:sharpness"] == 0.0
@@ -62,6 +63,7 @@ def test_what_is_measured_is_what_is_there():
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
 def test_every_mode_is_read(mode):
+    """Every mode is read."""
     buffer = io.BytesIO()
     form = "TIFF" if mode == "CMYK" else "PNG"
     grey = Image.fromarray(np.full((20, 20), 128, np.uint8))
@@ -71,11 +73,12 @@ def test_every_mode_is_read(mode):
         grey.convert(mode).save(buffer, form)
     (row,) = rows([buffer.getvalue()])
     assert row["photo:state"] == "read"
-    if mode not in {"1"}:
+    if mode != "1":
         assert row["photo:brightness"] == pytest.approx(128 / 255, abs=0.02)
 
 
 def test_what_cannot_be_read_is_told_and_no_row_is_lost(tmp_path):
+    """What cannot be read is told and no row is lost."""
     good = picture()
     huge = bytearray(picture(size=(8, 8)))
     huge[16:24] = (60_000).to_bytes(4, "big") * 2  # the size a PNG claims to have
@@ -89,12 +92,14 @@ def test_what_cannot_be_read_is_told_and_no_row_is_lost(tmp_path):
 
 
 def test_paths_are_read_and_a_missing_file_is_missing(tmp_path):
+    """Paths are read and a missing file is missing."""
     (tmp_path / "a.png").write_bytes(picture(3))
     made = rows([str(tmp_path / "a.png"), str(tmp_path / "b.png"), str(tmp_path)])
     assert [row["photo:state"] for row in made] == ["read", "missing", "broken"]
 
 
 def test_a_batch_is_the_same_read_twice_and_by_columns():
+    """A batch is the same read twice and by columns."""
     dataset = open_dataset(pa.table({"n": [1, 2, 3], "photo": [picture(n) for n in range(3)]}))
     made = developed(dataset, ["photo"])
     whole = pa.Table.from_batches(made.batches())
@@ -106,16 +111,19 @@ def test_a_batch_is_the_same_read_twice_and_by_columns():
 
 
 def test_bytes_that_are_images_are_found_and_others_are_not():
+    """Bytes that are images are found and others are not."""
     table = pa.table({"photo": [picture()], "raw": [b"\x00\x01"], "word": ["x"]})
     assert image_columns(open_dataset(table)) == ("photo",)
 
 
 def test_a_number_is_no_image():
+    """A number is no image."""
     with pytest.raises(UsageError, match="'n' holds no images: it is int64"):
         developed(open_dataset(pa.table({"n": [1]})), ["n"])
 
 
 def test_without_pillow_an_image_that_was_named_asks_for_it(monkeypatch):
+    """Without pillow an image that was named asks for it."""
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     dataset = open_dataset(pa.table({"photo": [picture()]}))
     with pytest.raises(MissingExtra, match=r"undertow\[images\]"):
@@ -124,6 +132,8 @@ def test_without_pillow_an_image_that_was_named_asks_for_it(monkeypatch):
 
 
 def test_vectors_of_images_come_from_any_callable():
+    """Vectors of images come from any callable."""
+
     def encoder(images):
         return [np.asarray(each.resize((2, 2)), np.float32).ravel() for each in images]
 
@@ -140,6 +150,7 @@ def test_vectors_of_images_come_from_any_callable():
 
 
 def sides(light=1.0, broken=0, rows=400):
+    """Sides."""
     before = pa.table({"photo": [smooth(n) for n in range(rows)]})
     now = [smooth(5000 + n, light) for n in range(rows)]
     now[:broken] = [b"broken"] * broken
@@ -147,6 +158,7 @@ def sides(light=1.0, broken=0, rows=400):
 
 
 def test_darker_images_are_found_and_shown():
+    """Darker images are found and shown."""
     report = ut.check(*sides(light=0.4))
     found = report["photo:brightness"]
     assert found.verdict is Verdict.CHANGED
@@ -155,11 +167,13 @@ def test_darker_images_are_found_and_shown():
 
 
 def test_the_same_light_is_quiet():
+    """The same light is quiet."""
     report = ut.check(*sides())
     assert report.verdict in {Verdict.STEADY, Verdict.UNKNOWN}
 
 
 def test_broken_images_are_told_once():
+    """Broken images are told once."""
     report = ut.check(*sides(broken=60))
     told = {f.subject for f in report.findings if f.verdict is Verdict.CHANGED}
     assert "photo:state=broken" in told
@@ -167,6 +181,7 @@ def test_broken_images_are_told_once():
 
 
 def test_copies_are_found():
+    """Copies are found."""
     before = pa.table({"photo": [picture(n) for n in range(300)]})
     now = pa.table({"photo": [picture(999)] * 60 + [picture(5000 + n) for n in range(240)]})
     report = ut.check(before, now)
@@ -176,6 +191,7 @@ def test_copies_are_found():
 
 @pytest.mark.real
 def test_two_halves_of_real_photographs_are_quiet(real):
+    """Two halves of real photographs are quiet."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(real("cifar10n_first10k")).select(["jpeg"])

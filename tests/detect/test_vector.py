@@ -44,10 +44,12 @@ def table(seed, rows, new=0, **more):
 
 
 def finding(report, check="drift.vector", subject="v"):
+    """Finding."""
     return next(f for f in report.findings if f.check == check and f.subject == subject)
 
 
 def test_a_new_topic_is_found_sized_named_and_shown():
+    """A new topic is found sized named and shown."""
     report = ut.check(table(1, 1500), table(2, 1000, new=120), vector="v", text="text")
     found = finding(report)
     assert found.verdict is Verdict.CHANGED
@@ -64,6 +66,7 @@ def test_a_new_topic_is_found_sized_named_and_shown():
 
 
 def test_clean_vectors_stay_silent_and_show_no_rows():
+    """Clean vectors stay silent and show no rows."""
     quiet = 0
     for seed in range(12):
         report = ut.check(table(100 + seed, 700), table(200 + seed, 700), vector="v", ignore="text")
@@ -74,11 +77,13 @@ def test_clean_vectors_stay_silent_and_show_no_rows():
 
 
 def test_too_few_vectors_are_unknown_and_never_green():
+    """Too few vectors are unknown and never green."""
     found = finding(ut.check(table(1, 20), table(2, 20), vector="v", ignore="text"))
     assert found.verdict is Verdict.UNKNOWN
 
 
 def test_vectors_of_another_model_are_told_as_such():
+    """Vectors of another model are told as such."""
     now = table(2, 800)
     turned, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(24, 24)))
     cells = np.asarray(now["v"].combine_chunks().flatten(), np.float32).reshape(-1, 24) @ turned
@@ -91,12 +96,15 @@ def test_vectors_of_another_model_are_told_as_such():
 
 
 def test_another_dimension_is_refused_in_one_line():
+    """Another dimension is refused in one line."""
     short = pa.table({"v": pa.array([[1.0, 2.0]] * 50)})
     with pytest.raises(DataError, match=r"'v' have 2 numbers, .* 24"):
         ut.check(table(1, 100), short, vector="v", ignore="text")
 
 
 def test_vectors_of_two_named_spaces_are_refused():
+    """Vectors of two named spaces are refused."""
+
     def made(seed, space):
         rows = table(seed, 100)
         field = rows.schema.field("v").with_metadata({"undertow.space": space})
@@ -108,6 +116,7 @@ def test_vectors_of_two_named_spaces_are_refused():
 
 
 def test_within_a_segment_the_value_that_moved_is_named():
+    """Within a segment the value that moved is named."""
     before, now = table(1, 1500), table(2, 1500)
     moved = table(3, 1500, new=400)
     country = np.array(["at", "de"])[np.arange(1500) % 2]
@@ -123,6 +132,7 @@ def test_within_a_segment_the_value_that_moved_is_named():
 
 
 def test_evidence_is_measured_by_name_and_decides_nothing():
+    """Evidence is measured by name and decides nothing."""
     sides = table(1, 300), table(2, 300)
     plain = ut.check(*sides, vector="v", ignore="text")
     more = ut.check(*sides, vector="v", ignore="text", evidence=["mmd", "c2st"])
@@ -133,6 +143,7 @@ def test_evidence_is_measured_by_name_and_decides_nothing():
 
 
 def test_a_saved_profile_gives_the_same_finding(tmp_path):
+    """A saved profile gives the same finding."""
     before, now = table(1, 600), table(2, 600, new=80)
     direct = finding(ut.check(before, now, vector="v", ignore="text"))
     ut.save(ut.profile(before, vector="v", ignore="text"), tmp_path / "r.profile")
@@ -141,12 +152,14 @@ def test_a_saved_profile_gives_the_same_finding(tmp_path):
 
 
 def test_the_plain_columns_of_a_vector_are_remembered_and_not_judged():
+    """The plain columns of a vector are remembered and not judged."""
     report = ut.check(table(1, 400), table(2, 400), vector="v", ignore="text")
     assert not [f for f in report.findings if f.subject.startswith("v:")]
     assert {"norm", "anchor", "known"} <= set(finding(report).evidence)
 
 
 def test_texts_are_encoded_and_the_topic_is_named():
+    """Texts are encoded and the topic is named."""
     report = ut.check(
         table(1, 900).select(["text"]), table(2, 900, new=150).select(["text"]), encoder="tfidf"
     )
@@ -157,11 +170,14 @@ def test_texts_are_encoded_and_the_topic_is_named():
 
 
 def test_an_encoder_needs_one_text_column():
+    """An encoder needs one text column."""
     with pytest.raises(UsageError, match="give --text"):
         ut.check(pa.table({"n": [1.0, 2.0]}), pa.table({"n": [1.0, 2.0]}), encoder="tfidf")
 
 
 def test_classes_that_came_to_sit_inside_one_another_are_told():
+    """Classes that came to sit inside one another are told."""
+
     def labelled(seed, mixed):
         rows = table(seed, 1200)
         topics = np.array([text.split()[0] for text in rows["text"].to_pylist()])
@@ -180,4 +196,5 @@ def test_classes_that_came_to_sit_inside_one_another_are_told():
 
 
 def test_a_check_of_vectors_has_declared_settings():
+    """A check of vectors has declared settings."""
     assert (Vector().tolerance, Vector.name) == (0.02, "drift.vector")

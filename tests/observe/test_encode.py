@@ -83,17 +83,53 @@ def test_a_missing_text_has_no_vector_and_an_empty_one_zeros():
     assert found[text] == [27.0, 2.0, 0.5]
 
 
-def test_tfidf_learns_from_the_reference_alone():
-    """The current rows do not change the space, and a saved reference gives it again."""
+def test_tfidf_learns_from_both_sides_alike():
+    """Neither side is treated unlike the other: exchanged, they get the same vectors."""
     before, now = sides()
     one, other, _ = both_encoded(before, now, "q", Tfidf())
-    again, _, _ = both_encoded(before, ut.profile(rows(50, 5000), like=before), "q", Tfidf())
-    assert one.schema["q~vector"].space == again.schema["q~vector"].space
-    assert vectors(one) == vectors(again)
-    assert (
-        vectors(other)["how do I pay my gas bill 252"]
-        == vectors(one)["how do I pay my gas bill 252"]
-    )
+    second, first, _ = both_encoded(now, before, "q", Tfidf())
+    assert one.schema["q~vector"].space == first.schema["q~vector"].space
+    assert vectors(one) == vectors(first)
+    assert vectors(other) == vectors(second)
+    shared = "how do I pay my gas bill 252"
+    assert vectors(other)[shared] == vectors(one)[shared]
+
+
+def test_without_drift_tfidf_puts_neither_side_apart():
+    """Rows of the reference are as near to it as rows that it has never seen."""
+    rng = np.random.default_rng(11)
+    words = np.array([f"w{n}" for n in range(400)])
+    share = 1 / np.arange(1, 401)
+    texts = [" ".join(rng.choice(words, 12, p=share / share.sum())) for _ in range(1000)]
+    before = ut.profile(pa.table({"q": texts[:500]}), text="q")
+    now = ut.profile(pa.table({"q": texts[500:]}), like=before)
+    one, other, _ = both_encoded(before, now, "q", Tfidf())
+    known, fresh = (np.array(list(vectors(side).values()), np.float32) for side in (one, other))
+    apart = _novelty(fresh, known) - _novelty(known, known)
+    assert abs(apart) < 0.01
+    alone = Tfidf().fitted(texts[:500])
+    known, fresh = alone(texts[:500]), alone(texts[500:])
+    assert abs(_novelty(fresh, known) - _novelty(known, known)) > 3 * abs(apart)
+
+
+def _novelty(rows, known):
+    """Return the mean cosine to the five nearest others."""
+    cosine = rows @ known.T
+    if rows is known:
+        np.fill_diagonal(cosine, -1)
+    return float(np.sort(cosine, axis=1)[:, -5:].mean())
+
+
+def test_vectors_that_tfidf_left_are_made_anew(tmp_path):
+    """A saved reference with tfidf's vectors meets new rows: both are encoded again, from its texts."""
+    before, now = sides()
+    one, _, _ = both_encoded(before, now, "q", Tfidf())
+    ut.save(one, tmp_path / "train.profile")
+    later = ut.profile(rows(100, 900), like=before)
+    again, _, _ = both_encoded(ut.load(tmp_path / "train.profile"), later, "q", Tfidf())
+    fresh, _, _ = both_encoded(before, later, "q", Tfidf())
+    assert vectors(again) == vectors(fresh)
+    assert again.schema == fresh.schema
 
 
 def test_a_saved_profile_is_used_as_it_is(tmp_path):

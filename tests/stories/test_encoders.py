@@ -241,6 +241,19 @@ def test_a_golden_set_that_joins_nothing_is_refused(tmp_path):
         )
 
 
+def test_a_mix_is_a_mix_beside_a_golden_set_too(tmp_path):
+    """The golden set measures the loss, the anchors tell that it is some rows alone."""
+    folder, documents = golden(tmp_path / "golden")
+    queries = pq.read_table(folder / "queries.parquet")["query"].to_pylist()
+    every = documents + queries
+    a = unit(letters(every).astype(np.float32))
+    b = a.copy()
+    b[:40] = a[:40, ::-1]
+    report = compare_encoders(a, b, anchors={"t": every}, text="t", golden=folder)
+    assert report["encoder"].says.startswith("mixed: the vectors of 1")
+    assert report["retrieval on golden set"].effect.defined
+
+
 def _empty(folder):
     (folder / "empty").mkdir()
     return folder / "empty"
@@ -338,3 +351,12 @@ def test_a_cranfield_golden_set_is_read_as_it_lies(real):
 
     found = open_golden(real("cranfield_docs").parent)
     assert (len(found.documents), len(found.queries), len(found.judged.gain)) == (1400, 225, 1837)
+
+
+def test_copies_do_not_make_a_difference():
+    """Many texts of one vector have no order among them; a space of one vector alone is the same."""
+    few = np.repeat(old()[:20], 15, axis=0)
+    verdict, says, _ = told(few, noisy(few, 1e-6))
+    assert (verdict is Verdict.CHANGED, says[:10]) == (False, "same space")
+    ones = np.ones((300, 4), np.float32)
+    assert told(ones, ones + 0)[1].startswith("same space")

@@ -176,10 +176,10 @@ def test_no_row_is_lost_whatever_is_in_it(tmp_path):
         gone = [row for row, cell in enumerate(scores[name].to_pylist()) if cell is None]
         assert gone == [3, 5, 7, 9, 11]
     assert report["v"].rows.current == 195
+    what = "1 missing, 1 of another length, 2 with NaN or infinity, 1 zero"
     assert report.notes == (
         "1 of 400 reference rows have nothing to score: 1 zero",
-        "5 of 200 current rows have nothing to score: "
-        + "1 missing, 1 of another length, 2 with NaN or infinity, 1 zero",
+        f"5 of 200 current rows have nothing to score: {what}",
     )
 
 
@@ -203,6 +203,10 @@ def test_a_validation_set_can_set_the_threshold():
     assert report["v"].rows.reference == 200
     assert report["v"].evidence["known_rows"] == 800
     assert report.reference.rows == 1000
+    odd = rows(500, 2, odd=0.06)
+    hint = "set the threshold by rows kept out of training"
+    assert hint in ood(known, odd, vector="v")["v"].next[-1]
+    assert hint not in ood(known, odd, vector="v", held_out="part = 'val'")["v"].next[-1]
     short = ood(known, rows(500, 2), vector="v", held_out="part = 'test'")
     assert short.verdict is Verdict.UNKNOWN
 

@@ -17,7 +17,7 @@ def test_the_new_scanner_is_found():
     story = digits()
     report = ut.check(story.reference, story.production, **story.options)
     changed = {each.subject for each in report.having(ut.Verdict.CHANGED)}
-    assert {"contrast", "lower_left_corner", "prediction"} <= changed
+    assert {"scan:contrast", "scan~vector", "lower_left_corner", "prediction"} <= changed
     first = report.findings[0]
     assert first.check == "performance.accuracy"
     assert first.effect.low > 0.2

@@ -21,7 +21,7 @@ def open_encoder(
 ) -> Embeds | Fits:
     """Return the encoder a name stands for, or a function or an encoder as one.
 
-    "tfidf" reads the reference first: `fitted(texts)` makes the encoder of it. "minilm" is the
+    "tfidf" reads the texts first: `fitted(texts)` makes the encoder of it. "minilm" is the
     packaged all-MiniLM-L6-v2; "module:function" any function; "https://...#model" an endpoint of
     the OpenAI embeddings shape; a path is an .onnx file, or a folder for ONNX Runtime or
     sentence-transformers; "organisation/model" one in the local Hugging Face cache. Raises

@@ -1,7 +1,9 @@
 """TF-IDF of words and letters, folded by a singular value decomposition: the encoder that needs nothing.
 
-No download, no weights: it learns its words from the reference (Deerwester et al. 1990, Indexing by
-latent semantic analysis). It sees which words texts share, not what they mean.
+No download, no weights: it learns its words from the texts that are compared (Deerwester et al. 1990,
+Indexing by latent semantic analysis). It sees which words texts share, not what they mean. Fit it on
+both sides: a row that it was fitted on looks unlike one that it was not. Without any drift, fitted on
+300 to 1,000 sentences alone, the mean cosine to the five nearest differed by 3 to 60 standard errors.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ _SORTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Tfidf:
-    """The settings of an encoder that reads the reference first.
+    """The settings of an encoder that reads the texts first.
 
     >>> made = Tfidf().fitted(["a red door", "a blue door", "the open sea"])
     >>> vectors = made(["red door", "blue door", "open sea", ""])
@@ -59,7 +61,7 @@ class Tfidf:
         """
         known = sorted({text[:LONGEST] for text in texts if text is not None and text.strip()})
         if not known:
-            raise DataError("tfidf learns its words from the reference, and no text is there")
+            raise DataError("tfidf learns its words from the texts compared, and no text is there")
         return _fitted(known, self.dimensions)
 
 
@@ -155,7 +157,7 @@ def _fitted(texts: list[str], dimensions: int) -> FittedTfidf:
         names.append(tuple(map(str, reader.get_feature_names_out())))
     words, letters = names
     if not counts:
-        raise DataError(f"tfidf found no word in {len(texts)} texts of the reference")
+        raise DataError(f"tfidf found no word in {len(texts)} texts")
     present = np.concatenate([np.asarray((some > 0).sum(axis=0)).ravel() for some in counts])
     weights = np.log((1 + len(texts)) / (1 + present)) + 1.0
     directions = _directions(_weighted(counts, weights), dimensions)

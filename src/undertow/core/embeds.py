@@ -105,7 +105,11 @@ class Fits(Protocol):
         ...
 
     def fitted(self, texts: Sequence[str | None]) -> Embeds:
-        """Return the encoder that these texts, of the reference, make of it."""
+        """Return the encoder that these texts make of it.
+
+        Give it the texts of all rows that will be compared: an encoder fitted on one side treats
+        the other unlike it.
+        """
         ...
 
 

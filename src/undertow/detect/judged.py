@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from undertow.summaries.scores import POSITIVE, canonical, parts_of
 
 _CLASSES = (Kind.CATEGORY, Kind.BOOL, Kind.TEXT)
 _NUMBERS = ("int", "uint", "float", "double", "half", "decimal")
-_SHOWN, _OTHERS, _MOST = 80, 4, 3
+_MOST = 3
 
 
 def needs(schema: Schema) -> Iterator[Need]:
@@ -125,12 +124,13 @@ def wrong(
         if other.name not in have:
             return ()
         off = np.abs(to_floats(rows.column(other.name).combine_chunks()) - to_floats(label))
-        return _shown(rows, (other.name, true.name), np.where(np.isfinite(off), off, -1.0))
+        first = _first(np.where(np.isfinite(off), off, -1.0))
+        return sampled.told(history.now, first, (other.name, true.name))
     how = _wrong_classes(rows, said, label, score, table)
     if how is None:
         return ()
     names = [c.name for c in (said, true, score) if c is not None and c.name in have]
-    return _shown(rows, tuple(names), how)
+    return sampled.told(history.now, _first(how), tuple(names))
 
 
 def _wrong_classes(
@@ -162,17 +162,7 @@ def _wrong_classes(
     return np.where(missed, np.nan_to_num(sure, nan=0.0), -1.0)
 
 
-def _shown(
-    rows: pa.Table, first: tuple[str, ...], how: NDArray[np.float64]
-) -> tuple[Mapping[str, str], ...]:
+def _first(how: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the positions of the rows that are most wrong."""
     order = np.argsort(-how, kind="stable")[:_MOST]
-    order = order[how[order] > 0] if (how > 0).any() else order[how[order] >= 0]
-    names = [*first, *[name for name in rows.column_names if name not in first][:_OTHERS]]
-    spots = pa.array(order, pa.int64())
-    cells: dict[str, list[Any]] = {
-        name: to_text(rows.column(name).combine_chunks().take(spots)).to_pylist() for name in names
-    }
-    return tuple(
-        {name: str(cells[name][spot])[:_SHOWN] for name in names if cells[name][spot] is not None}
-        for spot in range(len(order))
-    )
+    return order[how[order] > 0] if (how > 0).any() else order[how[order] >= 0]

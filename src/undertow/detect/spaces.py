@@ -168,6 +168,13 @@ def _words(made: Encodings) -> tuple[Verdict, str, str, tuple[str, ...]]:
             told = "all texts"
         why = f"new vectors of {told} are not where the old ones are"
         return _elsewhere(made, placed, why)
+    if placed is Verdict.STEADY and made.agreement.same:
+        assert made.agreement.least_cosine is not None
+        least = math.floor(made.agreement.least_cosine * 1e4) / 1e4
+        says = (
+            f"same space: the cosine of a text with itself is at least {least:.4g} for 99% of texts"
+        )
+        return Verdict.STEADY, "same space", says, ()
     if searched in {Verdict.CHANGED, Verdict.WATCH}:
         assert made.search.effect is not None
         lost = made.search.effect
@@ -177,13 +184,6 @@ def _words(made: Encodings) -> tuple[Verdict, str, str, tuple[str, ...]]:
         says = f"nothing found, and too few texts to be sure: {_moved(made)}"
         steps = ("give more anchors with --anchors FILE, or golden queries with --golden DIR",)
         return Verdict.UNKNOWN, "unknown", says, steps
-    if made.agreement.same:
-        assert made.agreement.least_cosine is not None
-        least = math.floor(made.agreement.least_cosine * 1e4) / 1e4
-        says = (
-            f"same space: the cosine of a text with itself is at least {least:.4g} for 99% of texts"
-        )
-        return Verdict.STEADY, "same space", says, ()
     return Verdict.STEADY, "moved, harmless", f"moved, harmless: {_moved(made)}", ()
 
 

@@ -28,6 +28,8 @@ BARS = 12
 _UNITS = {"m": 16, "h": 13, "D": 10, "W": 10, "M": 7, "Y": 4}
 """Units of the calendar, the finest first, and how many letters of a moment name one."""
 _NEARLY_ALL = 0.9
+_FEW = 3
+"""Up to this many times the usual share, the threshold itself may be what is off."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,12 @@ class Beyond:
         *,
         periods: Iterable[Period] = (),
         examples: tuple[Mapping[str, str], ...] = (),
-        left_out: Mapping[str, int] | None = None,
+        chosen: bool = False,
     ) -> Finding:
-        """Return the finding on a column; `scores` are those of all rows, NaN for a row without."""
+        """Return the finding on a column; `scores` are those of all rows, NaN for a row without.
+
+        `chosen` says that somebody chose the held-out rows.
+        """
         known = np.isfinite(scores)
         there, beyond = scores[known], int((scores > fitted.threshold).sum())
         rows = Rows(len(fitted.held), len(there))
@@ -87,10 +92,10 @@ class Beyond:
             rows,
             column=subject,
             needs_rows=_needed(effect, fitted.rate),
-            evidence=_evidence(fitted, there, share, usual, told) | {"left_out": left_out or {}},
+            evidence=_evidence(fitted, there, share, usual, told),
             shape=_bars(told, fitted) if len(told) > 1 else _histogram(fitted.held, there),
             examples=examples,
-            next=_next(share, usual, fitted.method),
+            next=_next(share, usual, known=fitted.known > 0, chosen=chosen),
         )
 
     def too_few(self, subject: str, reference: int, current: int, least: int) -> Finding:
@@ -228,14 +233,17 @@ def _bars(told: tuple[Period, ...], fitted: Unfamiliar) -> Mapping[str, Any]:
     return {"form": "shares", "rows": listed}
 
 
-def _next(share: float, usual: float, method: str) -> tuple[str, ...]:
+def _next(share: float, usual: float, *, known: bool, chosen: bool) -> tuple[str, ...]:
     if share < usual:
         return ("look for rows that are copies of the reference: fewer are unlike it than usual",)
     read = "read the rows of highest score (--scores OUT.parquet): a new kind of row, or a fault?"
-    label = "label some of them: a new class, or out of scope and to be declined"
-    if share >= _NEARLY_ALL and method not in {"energy", "max-logit"}:
+    if share >= _NEARLY_ALL and known:
         one = (
             "ask first whether one encoder made the vectors of both sides: nearly every row is far"
         )
         return (one, read)
-    return (read, label)
+    label = "label some of them: a new class, or out of scope and to be declined"
+    if chosen or share > _FEW * usual:
+        return (read, label)
+    kept = "set the threshold by rows kept out of training (--held-out SQL)"
+    return (read, label, f"{kept}: a reference that repeats itself makes usual rows look odd")

@@ -191,8 +191,15 @@ def _words(table: pa.Table, name: str) -> NDArray[np.object_]:
 
 
 def _named(region: Region, place: int) -> str:
-    """Return the region's words; a text alone would be somebody's row."""
-    return ", ".join(region.words[:4]) if region.words else f"region {place + 1}"
+    """Return the region's words, or its label; a text alone would be somebody's row."""
+    if region.words:
+        return ", ".join(region.words[:4])
+    labels = region.labels_after if region.grew else region.labels_before
+    rows = sum(labels.values())
+    first = next(iter(labels), "")
+    if first and labels[first] > rows / 2:
+        return f"mostly {first[:60]}"
+    return f"region {place + 1}"
 
 
 def _sure(where: Sequence[Region]) -> list[tuple[str, Region]]:
@@ -307,7 +314,8 @@ def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
 def _causes(size: Moved, where: Sequence[Region]) -> tuple[str, ...]:
     if size.effect.low > FOREIGN:
         return ("nearly every row moved, as if another model made the vectors",)
-    grew = [name for name, region in _sure(where) if region.grew][:3]
+    told = [(name, region) for name, region in _sure(where) if region.grew]
+    grew = [name for name, region in told if region.words][:3]
     return (f"more rows about {'; '.join(map(repr, grew))}",) if grew else ()
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from undertow.core.embeds import (
     Embeds,
+    Fingerprint,
     Fits,
     Match,
     compare_spaces,
@@ -50,9 +51,12 @@ def both_encoded(
 ) -> tuple[Profile, Profile, tuple[str, ...]]:
     """Return both sides with the vectors of a text column, and notes for the report.
 
-    An encoder that learns from texts reads the reference's sampled ones. Where the current side has
-    no such column nothing is encoded; the missing column is a finding already. Raises ProfileError
-    where a saved profile holds vectors of another space, DataError where the encoder fails.
+    An encoder that learns from texts reads the sampled ones of both sides, and vectors it left
+    earlier are made anew: fitted on the reference alone it would know the reference's rows by heart
+    and treat the others unlike them, which looks like drift where there is none. Where the current
+    side has no such column nothing is encoded; the missing column is a finding already. Raises
+    ProfileError where a saved profile holds vectors of another space, DataError where the encoder
+    fails.
     """
     if column not in now.schema:
         return (
@@ -60,7 +64,11 @@ def both_encoded(
             now,
             (f"{column!r} was not encoded: the current rows have no such column",),
         )
-    opened = encoder.fitted(_texts(reference, column)) if isinstance(encoder, Fits) else encoder
+    if isinstance(encoder, Fits):
+        opened = encoder.fitted([*_texts(reference, column), *_texts(now, column)])
+        reference, now = (_without(side, column, encoder.name) for side in (reference, now))
+    else:
+        opened = encoder
     space = str(fingerprint(opened))
     held = _held(reference, column) or _held(now, column)
     if held is not None and compare_spaces(held.space, space) is Match.SAME:
@@ -123,6 +131,19 @@ def encoded(
     others = tuple(each for each in profile.schema if each.name != name)
     every: Key = (EVERY, RowSample)
     return replace(profile, schema=Schema((*others, made)), parts={**profile.parts, every: kept})
+
+
+def _without(profile: Profile, column: str, name: str) -> Profile:
+    """Return the profile without the vectors that an encoder of this name has left in it."""
+    held = _held(profile, column)
+    made = None if held is None else Fingerprint.parse(held.space)
+    if held is None or made is None or made.name != name:
+        return profile
+    sample = _sample(profile)
+    every: Key = (EVERY, RowSample)
+    kept = replace(sample, table=sample.kept.drop_columns([held.name]))
+    schema = Schema(tuple(each for each in profile.schema if each.name != held.name))
+    return replace(profile, schema=schema, parts={**profile.parts, every: kept})
 
 
 def _same_space(held: Column, space: str, profile: Profile, column: str) -> None:

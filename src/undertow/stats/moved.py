@@ -45,8 +45,8 @@ HELD = 4
 """Rows that the first cell must hold of the side that gives the ranks."""
 REACH = np.array([0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.45])
 FALL = np.array([6.0, 12.0])
-"""Shapes of the p of the rows that moved: Beta(reach, fall). From all but one in a hundred of them
-beyond nine tenths of the known rows, to seven in ten; none is common where known rows are."""
+"""Shapes of the p of the rows that moved, Beta(reach, fall): from nearly all of them beyond nine
+tenths of the known rows, to three quarters of them."""
 DECIDE, DECIDED, GROWTH = 850.0, 0.02, 1.5
 """n * m / (n + m) rows decide 90% at that tolerance; how they grow below it (bench/moved.py)."""
 SHARES = np.concatenate(
@@ -95,8 +95,8 @@ def moved(
     found without knowing its side. Rows are taken to be independent.
 
     The lower limit holds without a further assumption. The upper limit holds if what moved has a
-    place of its own: at least about seven in ten of the rows that are new (or gone) lie beyond nine
-    tenths of the known rows. A change that thins or thickens many known regions a little, each by
+    place of its own: about three quarters or more of the rows that are new (or gone) score beyond
+    nine tenths of the known rows. A change that thins or thickens many known regions a little, each by
     less than its noise, is seen by no test of so many rows, and may exceed it. Zero rows on a side
     give an undefined effect. Raises DataError where the shapes differ, UsageError for a tolerance
     out of range.

@@ -39,7 +39,10 @@ ROUNDS = 4
 SKETCH = 64
 """Random directions on which the first centres are picked."""
 SLACK = 1e-9
-NEAR = 15
+NEAR = 20
+KNOWN = 3
+"""Rows of the reference that a current row is held against: more would reach beyond a small topic
+of a small reference, and make its every row look new."""
 CLOSEST = 5
 EXAMPLES = 5
 NAMED = 60
@@ -120,9 +123,9 @@ class Rows:
 def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> Rows:
     """Return how new each current row (m, d) is against the reference (n, d), both of length 1.
 
-    `new_here` is the mean cosine to the `near` nearest current rows less that to the `near` nearest
+    `new_here` is the mean cosine to the `near` nearest current rows less that to the three nearest
     rows of the reference, and then half its own and half that of its five nearest current rows: a
-    row among new rows is new. Raises DataError where the widths differ or a side has no rows.
+    row among new rows is new. `company` is of the `near` nearest of both sides. Raises DataError where the widths differ or a side has no rows.
 
     >>> old = unit(np.array([[9, 0], [9, 1], [9, 2]], np.float32))
     >>> now = unit(np.array([[9, 1], [0, 9], [1, 9]], np.float32))
@@ -132,19 +135,21 @@ def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> 
     _check(reference, current)
     known = nearest(current, reference, near)
     beside = nearest(current, current, near, itself=False)
-    own = _mean(beside) - _mean(known) if beside.which.shape[1] else -_mean(known)
+    own = -_mean(known, KNOWN)
+    if beside.which.shape[1]:
+        own += _mean(beside, near)
     friends = beside.which[:, :CLOSEST]
     new = (own + own[friends].mean(axis=1)) / 2 if friends.shape[1] else own
     both = np.concatenate([beside.cosine, known.cosine], axis=1)
     order = np.argsort(-both, axis=1, kind="stable")[:, :near]
     company = (order < beside.which.shape[1]).mean(axis=1)
-    unlike = 1 - known.cosine[:, :CLOSEST].mean(axis=1, dtype=np.float64)
+    unlike = 1 - _mean(known, CLOSEST)
     others = len(current) - 1
     return Rows(new, unlike, company, others / (others + len(reference)))
 
 
-def _mean(near: Neighbours) -> Floats:
-    means: Floats = near.cosine.mean(axis=1, dtype=np.float64)
+def _mean(near: Neighbours, most: int) -> Floats:
+    means: Floats = near.cosine[:, :most].mean(axis=1, dtype=np.float64)
     return means
 
 

@@ -24,6 +24,8 @@ from undertow.stats.ranking import DEPTH, scored
 FOLDS = 5
 HELD = 1_000
 """Rows of a fold that are looked up, at most: 5,000 queries tell a hundredth."""
+COPY = 1 - 1e-5
+"""Cosine from which two texts have one vector: which stands first is rounding."""
 ENOUGH = 1.3
 """Pairs for each independent direction: a pure rotation of 384 numbers needs 500."""
 
@@ -159,10 +161,14 @@ def agreed(
 ) -> tuple[Floats, Floats]:
     """Return nDCG of `queries` on `documents`, and of a re-index, a row a query; all (n, .) row-aligned.
 
-    Row i asks and is never its own answer. What is relevant lies among the nearest both of
-    `documents` to each other and of `fresh` to each other, or has an equal label; queries to which
-    nothing is relevant are left out.
+    Row i asks and is never its own answer; of copies, whose order is anybody's, one stays. What is
+    relevant lies among the nearest both of `documents` to each other and of `fresh` to each other, or
+    has an equal label; queries to which nothing is relevant are left out.
     """
+    kept = _distinct(documents) & _distinct(fresh)
+    if not kept.all():
+        documents, fresh, queries = documents[kept], fresh[kept], queries[kept]
+        labels = None if labels is None else labels[kept]
     rows = len(documents)
     depth = max(min(DEPTH, max(3, rows // 10), rows - 1), 1)
     if rows < 2:
@@ -182,6 +188,12 @@ def agreed(
         for which in (nearest(queries, documents, depth, itself=False).which, new)
     ]
     return found[0], found[1]
+
+
+def _distinct(rows: Matrix) -> NDArray[np.bool_]:
+    """Return which rows are the first of their direction."""
+    copies = np.tril(rows @ rows.T >= COPY, k=-1)
+    return np.asarray(~copies.any(axis=1))
 
 
 def _marks(which: NDArray[np.int32], rows: int) -> NDArray[np.bool_]:

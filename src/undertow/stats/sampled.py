@@ -92,7 +92,17 @@ def examples(
     )
     if not len(picked):
         return ()
-    names = list(itertools.islice(_told_with(profile.schema, column, fields), CELLS))
+    return told(profile, picked, (column,))
+
+
+def told(
+    profile: Profile, picked: NDArray[np.intp], first: tuple[str, ...] = ()
+) -> tuple[dict[str, str], ...]:
+    """Return sampled rows as text: the columns that come first, and what tells most beside them."""
+    table = kept(profile).kept
+    around = _told_with(profile.schema, first[0] if first else "", table.schema)
+    lead = first if len(first) > 1 else ()
+    names = list(itertools.islice(dict.fromkeys([*lead, *around]), CELLS))
     rows = table.select(names).take(pa.array(picked, pa.int64()))
     cells = {name: shown(profile.schema, name, rows.column(name)) for name in names}
     return tuple({name: cells[name][spot] for name in names} for spot in range(len(picked)))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from undertow.config import write_file
-from undertow.verbs.check import check
 from undertow.surfaces.demo_digits import Story, digits
 from undertow.surfaces.demo_feedback import feedback
 from undertow.surfaces.progress import console_for
 from undertow.surfaces.terminal import show
+from undertow.verbs.check import check
 
 STORIES = {"digits": digits, "feedback": feedback}
 
@@ -31,7 +31,9 @@ def run(folder: str | os.PathLike[str], story: str) -> int:
     page = place / "report.html"
     write_file(page, report.to_html())
     write_file(place / "report.json", report.to_json())
-    flags = " ".join(f"--{name} {column}" for name, column in told.options.items())
+    flags = " ".join(
+        f"--{name.replace('_', '-')} {column}" for name, column in told.options.items()
+    )
     out = console_for(sys.stdout)
     for line in (
         f"Before:  {told.before}.",

@@ -16,6 +16,7 @@ from undertow.core.finding import Finding
 from undertow.core.report import Report, Source
 from undertow.core.schema import Column, Kind, Role
 from undertow.core.vectors import STATES
+from undertow.core.verdict import Effect
 from undertow.detect import spaces as told
 from undertow.detect.golden import METRIC, Asked
 from undertow.options import Progress
@@ -103,8 +104,8 @@ def compare_encoders(
     else:
         made, tried = _compared(pair, tolerances, wanted=bridge is not None)
         found += told.findings(made)
-        if bridge is not None and tried is not None:
-            notes += _saved(tried, sides, bridge)
+        if bridge is not None:
+            notes.append(_saved(tried, sides, bridge))
     used = len(pair.texts)
     column = Column(text, Kind.TEXT, Role.FEATURE, why="declared")
     first, second = (Source(side.name, used, side.digest) for side in sides)
@@ -212,7 +213,7 @@ def _compared(
         dimensions=width,
         agreement=spaces.agreement(pair.old, pair.new),
         place=place,
-        search=search,
+        search=replace(search, rest=_in_place(pair, place, limit)),
         crossing=None,
         far=np.zeros(len(pair.texts)) if far is None else far,
         evidence=_identities(pair),
@@ -220,7 +221,11 @@ def _compared(
     needed = told.wants_bridge(made)
     if not needed and not wanted:
         return made, None
-    tried, kept = _attempt(pair, limit)
+    kept = _pairs_for_a_map(pair)
+    if len(kept) < told.LEAST:
+        return made, None
+    labels = None if pair.labels is None else pair.labels[kept]
+    tried = attempt(pair.new[kept], pair.old[kept], labels=labels, tolerance=limit)
     evidence: dict[str, Any] = {"procrustes_residual": tried.held.residual.to_dict()}
     if asked is not None:
         if tried.loss.defined:
@@ -237,15 +242,10 @@ def _compared(
     return replace(made, crossing=crossing, far=far), tried
 
 
-def _attempt(pair: _Pair, limit: float) -> tuple[Attempt, NDArray[np.intp]]:
-    """Return the map from the new space to the old one, and which texts it was fitted on.
-
-    Golden queries are left out, so that they can tell what the map is worth.
-    """
+def _pairs_for_a_map(pair: _Pair) -> NDArray[np.intp]:
+    """Return the texts to fit a map on: not the golden queries, which tell what it is worth."""
     asked = set() if pair.golden is None else set(pair.golden.queries)
-    kept = np.array([row for row, each in enumerate(pair.texts) if each not in asked], np.intp)
-    labels = None if pair.labels is None else pair.labels[kept]
-    return attempt(pair.new[kept], pair.old[kept], labels=labels, tolerance=limit), kept
+    return np.array([row for row, each in enumerate(pair.texts) if each not in asked], np.intp)
 
 
 def _on_anchors(pair: _Pair, place: spaces.Place | None, limit: float) -> told.Search:
@@ -258,17 +258,24 @@ def _on_anchors(pair: _Pair, place: spaces.Place | None, limit: float) -> told.S
     labels = None if labels is None else labels[:ASKED]
     now, fresh = rotation.agreed(old, new, new, labels)
     effect = loss(now, fresh, tolerance=limit)
-    rest = None
-    stay = ~place.out[:ASKED]
-    if told.LEAST <= stay.sum() < len(stay):
-        some = None if labels is None else labels[stay]
-        rest = loss(*rotation.agreed(old[stay], new[stay], new[stay], some), tolerance=limit)
     truth = "texts of one label" if labels is not None else "neighbours that both spaces agree on"
     evidence = {
         "relevant": truth,
         metric.lower(): {"nothing_done": _mean(now), "re_index": _mean(fresh)},
     }
-    return told.Search(on, metric, len(now), effect, evidence, rest)
+    return told.Search(on, metric, len(now), effect, evidence)
+
+
+def _in_place(pair: _Pair, place: spaces.Place | None, limit: float) -> Effect | None:
+    """Return what a search loses among the anchors that are in place, where some are not."""
+    if place is None:
+        return None
+    stay = ~place.out[:ASKED]
+    if not told.LEAST <= stay.sum() < len(stay):
+        return None
+    old, new = pair.old[:ASKED][stay], pair.new[:ASKED][stay]
+    labels = None if pair.labels is None else pair.labels[:ASKED][stay]
+    return loss(*rotation.agreed(old, new, new, labels), tolerance=limit)
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:
@@ -303,10 +310,11 @@ def _identities(pair: _Pair) -> dict[str, Any]:
     return made
 
 
-def _saved(tried: Attempt, sides: tuple[Side, ...], path: Path_) -> list[str]:
+def _saved(tried: Attempt | None, sides: Sequence[Side], path: Path_) -> str:
     """Save the bridge if its gate lets it through, and say which."""
-    if tried.refusal:
-        return [f"no bridge was written: {tried.refusal}"]
+    if tried is None or tried.refusal:
+        why = "too few anchors beside the golden queries" if tried is None else tried.refusal
+        return f"no bridge was written: {why}"
     old, new = (side.space or side.name for side in sides)
     tried.bridge(new, old).save(path)
-    return [f"bridge written to {os.fspath(path)}, fitted on {tried.pairs:,} pairs"]
+    return f"bridge written to {os.fspath(path)}, fitted on {tried.pairs:,} pairs"

@@ -256,7 +256,14 @@ def _finding(
         usable = known.usable + (0 if held is None else held.usable)
         return check.too_few(asked.column, usable, count, _short(asked, known, held))
     told = periods(seen.times, seen.timed, seen.scores, fitted.threshold, dated=seen.dated)
-    return check(asked.column, fitted, seen.scores, periods=told, examples=seen.examples)
+    return check(
+        asked.column,
+        fitted,
+        seen.scores,
+        periods=told,
+        examples=seen.examples,
+        chosen=held is not None,
+    )
 
 
 def _fitted(
