@@ -1,7 +1,7 @@
 """Two encoders on the same texts: the table of measures, what is flagged, and what a bridge gives back.
 
 UNDERTOW_VECTORS=FOLDER python bench/encoders.py table              every measure and the MRR, by change
-UNDERTOW_VECTORS=FOLDER python bench/encoders.py flags [TRIALS]     200 anchors: misses, false alarms, CPU
+UNDERTOW_VECTORS=FOLDER python bench/encoders.py flags [TRIALS [CHANGE ...]]   of 200 anchors
 UNDERTOW_VECTORS=FOLDER python bench/encoders.py bridge [REPEATS]   the gate's estimate beside the truth
 
 The folder holds clinc150_oos.fp32.npy and clinc150_oos.int8.npy, rows as in the data set. The index is
@@ -135,7 +135,7 @@ def mixed(a, b, random):
     return rows
 
 
-def flags(trials):
+def flags(trials, only):
     data, made = texts(), changes()
     turned, foreign = made["pure rotation"][1], made["LSA-384 -> MiniLM"][0]
     fp32 = made["pure rotation"][0]
@@ -143,7 +143,8 @@ def flags(trials):
     cases["20% rotated"] = (fp32, turned, "mix")
     cases["20% of LSA"] = (fp32, foreign, "mix")
     compare_encoders(*[fp32[:200]] * 2, anchors=pa.table({"t": data.text[:200]}), text="t")
-    for name, (a, b, how) in cases.items():
+    for name in only or cases:
+        a, b, how = cases[name]
         words, verdicts, spent = Counter(), Counter(), []
         for trial in range(trials):
             random = np.random.default_rng(trial)
@@ -195,6 +196,6 @@ if __name__ == "__main__":
     if what == "table":
         table()
     elif what == "flags":
-        flags(int(more[0]) if more else 100)
+        flags(int(more[0]) if more else 100, more[1:])
     else:
         bridge(int(more[0]) if more else 3)

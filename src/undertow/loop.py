@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
+from threadpoolctl import threadpool_limits
+
 from undertow import plugins
 from undertow.adapters.images import developed
 from undertow.core.check import History
@@ -112,7 +114,7 @@ class Loop:
             now = second
         else:
             same_dimension(before, second)
-            now = measure.measure(second, before, self._tick("current"))
+            now = self._measured(second, before, "current")
         same_space(before, now)
         taught = self._taught(first, second, before)
         before, now, told = self._encoded(before, now)
@@ -158,11 +160,12 @@ class Loop:
         asked = (*checks, *pair_checks(first, others[0]))
         lenses = plugins.lenses()
         source = _rows(rows[first])
-        plan = measure.fit(source, self._declared(source), asked, lenses, self._tick(first))
+        with threadpool_limits(1):
+            plan = measure.fit(source, self._declared(source), asked, lenses, self._tick(first))
         seen, notes = {first: plan}, dict[str, None]()
         for name in others:
             same_dimension(plan, _rows(rows[name]))
-            measured = measure.measure(_rows(rows[name]), plan, self._tick(name))
+            measured = self._measured(_rows(rows[name]), plan, name)
             same_space(plan, measured)
             seen[first], seen[name], told = self._encoded(seen[first], measured)
             notes |= dict.fromkeys(told)
@@ -196,13 +199,18 @@ class Loop:
                     f"--like {plan.source}: that is no profile; make one with `undertow profile`"
                 )
             same_dimension(plan, dataset)
-            return measure.measure(dataset, plan, self._tick("rows"))
+            return self._measured(dataset, plan, "rows")
         made = self._fitted(dataset)
         return self._encoded(made, made)[0]
 
     def _fitted(self, rows: Dataset) -> Profile:
         said, checks, lenses = self._declared(rows), plugins.checks(), plugins.lenses()
-        return measure.fit(rows, said, checks, lenses, self._tick("reference"))
+        with threadpool_limits(1):  # beside a model, threads that spin cost more than they bring
+            return measure.fit(rows, said, checks, lenses, self._tick("reference"))
+
+    def _measured(self, rows: Dataset, plan: Profile, stage: str) -> Profile:
+        with threadpool_limits(1):
+            return measure.measure(rows, plan, self._tick(stage))
 
     def infer_schema(self, data: Any, *, where: str | None = None) -> Schema:
         """Return how the columns of some rows are read, and why."""
@@ -237,11 +245,12 @@ class Loop:
                 )
             return data if isinstance(data, Profile) else load(data)
         said = self.declared
-        rows, _ = gathered(open_dataset(data, where=where), said.vectors, required=like is None)
+        images, vectors = set(getattr(like, "images", ())), set[str]()
         if isinstance(like, Profile):
             images = {column.name for column in like.schema.of(kind=Kind.IMAGE)}
-        else:
-            images = set(getattr(like, "images", ()))
+            vectors = {column.name for column in like.schema.of(kind=Kind.VECTOR)}
+        patterns = [*said.vectors, *sorted(vectors)]
+        rows, _ = gathered(open_dataset(data, where=where), patterns, required=like is None)
         return developed(
             rows, [*said.images, *sorted(images)], left=said.names, encoder=self.image_encoder
         )

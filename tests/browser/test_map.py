@@ -357,7 +357,6 @@ def test_density(page: Page, pages: dict[str, Path]) -> None:
     page.run("document.querySelector('.zoom [value=in]').click()")
     page.run(FRAMES)
     assert page.run(INK)["n"] > 0
-    assert complaints(page) == []
 
 
 def test_theme_repaints(page: Page, pages: dict[str, Path]) -> None:

@@ -114,6 +114,30 @@ def test_texts_are_scored_with_no_encoder_to_download():
     assert found.columns[0].space.endswith("tfidf")
 
 
+def test_any_function_of_texts_is_an_encoder():
+    """A callable makes the vectors of both sides, and one that returns too few is refused."""
+
+    def letters(lines):
+        return np.array([[1 + line.count(each) for each in "aeioutnrs"] for line in lines])
+
+    found = ood(texts(300, 1), texts(200, 2), text="text", encoder=letters)
+    assert found["text"].effect.defined
+    assert "letters" in found.columns[0].space
+    with pytest.raises(DataError, match="it must return one a text"):
+        ood(texts(300, 1), texts(200, 2), text="text", encoder=lambda lines: letters([*lines, "x"]))
+
+
+def test_every_form_of_the_report_can_be_made():
+    """Text, JSON, HTML, Markdown and JUnit tell the share, with times and without."""
+    now = rows(600, 2, odd=0.1)
+    days = pa.array([f"2024-05-{1 + n // 60:02}" for n in range(600)])
+    for given in ({}, {"time": "at"}):
+        report = ood(rows(900, 1), now.append_column("at", days), vector="v", **given)
+        for form in ("text", "json", "html", "markdown", "junit", "notebook"):
+            assert "of rows are unlike the reference" in report.render(form)
+        assert "<svg" in report.to_html()
+
+
 def test_the_share_over_time_is_told_and_bounded():
     """A share that rises in March is told by day, its last day as a number, in 36 periods at most."""
     start = dt.datetime(2024, 2, 15, tzinfo=dt.UTC)
@@ -191,8 +215,15 @@ def test_too_short_a_reference_is_unknown_and_says_how_many_rows_it_needs(tmp_pa
     found = ood(rows(500, 1), rows(30, 2), vector="v", rate=0.001)["v"]
     assert found.needs_rows == 1998
     assert ood(rows(50, 1), rows(300, 2), vector="v")["v"].effect.defined
-    nothing = ood(rows(500, 1), rows(30, 2).slice(0, 0), vector="v")
-    assert nothing.verdict is Verdict.UNKNOWN
+    none = rows(30, 2).slice(0, 0)
+    gone = pa.table({"v": pa.nulls(60, pa.list_(pa.float32()))})
+    for sides in ((rows(500, 1), none), (none, rows(30, 2)), (rows(500, 1), gone), (gone, none)):
+        assert ood(*sides, vector="v", scores=tmp_path / "s.parquet").verdict is Verdict.UNKNOWN
+        scores = pq.read_table(tmp_path / "s.parquet")
+        assert (scores.num_rows, scores["is_ood"].null_count) == (len(sides[1]), len(sides[1]))
+    blank = pa.table({"text": [None, " "] * 40})
+    assert ood(blank, blank, text="text").verdict is Verdict.UNKNOWN
+    assert ood(texts(80, 1), blank, text="text").verdict is Verdict.UNKNOWN
 
 
 def test_a_validation_set_can_set_the_threshold():

@@ -179,6 +179,8 @@ def _types(history: History) -> Iterator[Finding]:
             continue
         now = history.now.schema[before.name]
         was, is_ = meaning(before.arrow), meaning(now.arrow)
+        if "[" not in before.arrow or "[" not in now.arrow:  # a list that does not say how long
+            was, is_ = (re.sub(r"list of \d+ ", "list of ", each) for each in (was, is_))
         if was == is_ or "nothing" in {was, is_} or not before.arrow or not now.arrow:
             continue
         verdict, why = _milder(history, before.name, was, is_)

@@ -94,10 +94,10 @@ def moved(
     of length 1, reference first, none its own neighbour; `cells` the pooled region of every row,
     found without knowing its side. Rows are taken to be independent.
 
-    The lower limit holds without a further assumption. The upper limit holds if what moved has a
-    place of its own: about three quarters or more of the rows that are new (or gone) score beyond
-    nine tenths of the known rows. A change that thins or thickens many known regions a little, each by
-    less than its noise, is seen by no test of so many rows, and may exceed it. Zero rows on a side
+    The lower limit needs no assumption on what moved. The upper limit supposes that it has a place
+    of its own: that about three quarters or more of the rows that are new (or gone) score beyond
+    nine tenths of the known rows. A change that thins or thickens many known regions, each by less
+    than its noise, shows in no statistic of so few rows, and may be larger. Zero rows on a side
     give an undefined effect. Raises DataError where the shapes differ, UsageError for a tolerance
     out of range.
 

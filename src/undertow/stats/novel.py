@@ -21,7 +21,8 @@ NEAR = 32
 CLOSEST = 5
 """Rows of the reference whose mean distance is a row's novelty."""
 COMPANY = 0.5
-"""Weight of company beside novelty, each in standard deviations. From 0.3 to 1 little changes."""
+"""Weight of company beside novelty, each in standard deviations. With more, rows that are unlike
+any seen and unlike one another are told less well; with less, a tight topic beside a known one."""
 TINY = 1e-12
 LEAST = 1e-6
 """Spread of novelty below which all rows of the reference are one."""
@@ -47,17 +48,17 @@ def reach(rows: int) -> int:
     >>> reach(5000), reach(200), reach(3)
     (32, 12, 2)
     """
-    return max(min(NEAR, max(rows // 16, CLOSEST), rows - 1), 0)
+    return min(NEAR, max(rows // 16, CLOSEST), rows - 1)
 
 
 def places(neighbours: Neighbours, pooled: Matrix, reference_rows: int) -> Places:
     """Return how new and how abandoned the place of each row of `pooled` (n, d) is.
 
-    `pooled` are all rows, of length 1, reference first; `neighbours` those of every row among them,
-    none its own neighbour; of each list the first 32 are read. Novelty after Sun et al. (2022),
+    `pooled` are all rows, of length 1, reference first, some of each side; `neighbours` those of
+    every row among them, none its own neighbour. Novelty after Sun et al. (2022),
     Out-of-distribution detection with deep nearest neighbors; company is the signed root of the
-    deviance of how many neighbours are current, after Schilling (1986), Multivariate two-sample
-    tests based on nearest neighbors.
+    deviance of how many of at most 32 neighbours are current, after Schilling (1986), Multivariate
+    two-sample tests based on nearest neighbors.
 
     >>> from undertow.stats.neighbours import unit
     >>> rows = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
@@ -69,8 +70,6 @@ def places(neighbours: Neighbours, pooled: Matrix, reference_rows: int) -> Place
     """
     rows = len(pooled)
     near = min(reach(rows), neighbours.which.shape[1])
-    if near == 0:
-        return Places(np.zeros(rows), np.zeros(rows), 1.0, 1.0)
     which = neighbours.which[:, :near]
     theirs = (which >= reference_rows).sum(axis=1)
     company = _company(theirs, near, 1 - reference_rows / rows)
@@ -97,16 +96,13 @@ def _novelty(neighbours: Neighbours, pooled: Matrix, reference_rows: int) -> Flo
         which, cosine = nearest(pooled[short], pooled[:reference_rows], few + 1)
         other = which != short[:, None]
         kept = other & (np.cumsum(other, axis=1) <= few)
-        mean[short] = (cosine * kept).sum(axis=1, dtype=np.float64) / np.maximum(
-            kept.sum(axis=1), 1
-        )
+        total = (cosine * kept).sum(axis=1, dtype=np.float64)
+        mean[short] = total / np.maximum(kept.sum(axis=1), 1)
     return np.asarray(1 - mean, np.float64)
 
 
 def _company(count: NDArray[np.int64], near: int, share: float) -> Floats:
     """Return how many standard errors the count of current neighbours is above chance."""
-    if not 0 < share < 1:
-        return np.zeros(len(count))
     held = np.arange(near + 1, dtype=np.float64)
     more = held * np.log(np.maximum(held, TINY) / (near * share))
     less = (near - held) * np.log(np.maximum(near - held, TINY) / (near * (1 - share)))
@@ -120,4 +116,4 @@ def _mutual(which: NDArray[np.int32]) -> float:
     start = np.repeat(np.arange(rows, dtype=np.int64), which.shape[1])
     end = which.ravel().astype(np.int64)
     there = np.sort(np.minimum(start, end) * rows + np.maximum(start, end))
-    return float(2 * np.count_nonzero(there[1:] == there[:-1]) / max(len(there), 1))
+    return float(2 * np.count_nonzero(there[1:] == there[:-1]) / len(there))

@@ -125,7 +125,8 @@ def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> 
 
     `new_here` is the mean cosine to the `near` nearest current rows less that to the three nearest
     rows of the reference, and then half its own and half that of its five nearest current rows: a
-    row among new rows is new. `company` is of the `near` nearest of both sides. Raises DataError where the widths differ or a side has no rows.
+    row among new rows is new. `company` is of the `near` nearest of both sides. Raises DataError
+    where the widths differ or a side has no rows.
 
     >>> old = unit(np.array([[9, 0], [9, 1], [9, 2]], np.float32))
     >>> now = unit(np.array([[9, 1], [0, 9], [1, 9]], np.float32))

@@ -65,7 +65,7 @@ def place(a: Matrix, b: Matrix, *, tolerance: float = 0.02) -> Place:
     if rows < 2:
         none = Effect("moved_share", math.nan, math.nan, math.nan, tolerance, 1.0)
         return Place(np.zeros(rows), np.zeros(rows, np.bool_), none)
-    others = _drawn(rows, SAMPLED)
+    others = drawn(rows, SAMPLED)
     own = np.einsum("ij,ij->i", b, a)
     # A product of matrices rounds otherwise than a sum of products: near-equal cosines are a tie.
     nearer = np.empty(rows, np.int64)
@@ -154,12 +154,12 @@ def agreement(a: Matrix, b: Matrix) -> Agreement:
     """
     if len(a) != len(b) or len(a) < 8:
         raise DataError(f"{len(a):,} and {len(b):,} rows: give the same texts twice, at least 8")
-    drawn = _drawn(len(a), SAMPLED)
-    one, two = a[drawn], b[drawn]
+    some = drawn(len(a), SAMPLED)
+    one, two = a[some], b[some]
     own = None
     if a.shape[1] == b.shape[1]:
         own = np.einsum("ij,ij->i", a, b, dtype=np.float64)
-    weights = left_out(len(drawn))
+    weights = left_out(len(some))
     near = [nearest(each, each, NEIGHBOURS, itself=False).which for each in (one, two)]
     pairs = [_pairs(each) for each in (one, two)]
     return Agreement(
@@ -184,7 +184,12 @@ def overlaps(a: NDArray[np.int32], b: NDArray[np.int32]) -> Floats:
     return np.asarray((a[:, :, None] == b[:, None, :]).any(axis=2).mean(axis=1))
 
 
-def _drawn(rows: int, most: int) -> NDArray[np.intp]:
+def drawn(rows: int, most: int) -> NDArray[np.intp]:
+    """Return the positions of at most so many rows, in order: the same ones every time.
+
+    >>> drawn(3, 5).tolist(), len(drawn(5000, 1000))
+    ([0, 1, 2], 1000)
+    """
     if rows <= most:
         return np.arange(rows)
     return np.sort(stream().choice(rows, size=most, replace=False)).astype(np.intp)

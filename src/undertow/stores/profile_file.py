@@ -30,7 +30,7 @@ from undertow.core.schema import Column, Schema
 from undertow.core.summary import Summary
 
 MAGIC = "undertow profile 1"
-_DTYPES = frozenset({"<i8", "<u8", "<f8", "|b1", "<i4", "<f4"})
+_DTYPES = frozenset({"<i8", "<u8", "<f8", "|b1", "<i4", "<i2", "<f4"})
 _MOST_BYTES = 2**32
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypedDict, Unpack
 
@@ -219,10 +219,10 @@ def _compared(
         evidence=_identities(pair),
     )
     needed = told.wants_bridge(made)
-    if not needed and not wanted:
-        return made, None
     kept = _pairs_for_a_map(pair)
-    if len(kept) < told.LEAST:
+    # Where a map can be fitted, its residual is told even if nobody needs it.
+    worth = needed or wanted or rotation.needed(pair.new[kept]) <= len(kept)
+    if not worth or len(kept) < told.LEAST:
         return made, None
     labels = None if pair.labels is None else pair.labels[kept]
     tried = attempt(pair.new[kept], pair.old[kept], labels=labels, tolerance=limit)
@@ -254,8 +254,9 @@ def _on_anchors(pair: _Pair, place: spaces.Place | None, limit: float) -> told.S
     metric = f"nDCG@{DEPTH}"
     if place is None:
         return told.Search(on, metric, 0, None)
-    old, new, labels = pair.old[:ASKED], pair.new[:ASKED], pair.labels
-    labels = None if labels is None else labels[:ASKED]
+    some = spaces.drawn(len(pair.texts), ASKED)
+    old, new = pair.old[some], pair.new[some]
+    labels = None if pair.labels is None else pair.labels[some]
     now, fresh = rotation.agreed(old, new, new, labels)
     effect = loss(now, fresh, tolerance=limit)
     truth = "texts of one label" if labels is not None else "neighbours that both spaces agree on"
@@ -270,11 +271,12 @@ def _in_place(pair: _Pair, place: spaces.Place | None, limit: float) -> Effect |
     """Return what a search loses among the anchors that are in place, where some are not."""
     if place is None:
         return None
-    stay = ~place.out[:ASKED]
-    if not told.LEAST <= stay.sum() < len(stay):
+    some = spaces.drawn(len(pair.texts), ASKED)
+    stay = some[~place.out[some]]
+    if not told.LEAST <= len(stay) < len(some):
         return None
-    old, new = pair.old[:ASKED][stay], pair.new[:ASKED][stay]
-    labels = None if pair.labels is None else pair.labels[:ASKED][stay]
+    old, new = pair.old[stay], pair.new[stay]
+    labels = None if pair.labels is None else pair.labels[stay]
     return loss(*rotation.agreed(old, new, new, labels), tolerance=limit)
 
 
