@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check bench docs clean heavy browser
+.PHONY: help demo test check bench docs clean heavy browser encoder
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ browser: $(STAMP)  ## the report in headless Chromium (needs Debian's chromium)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps axe-playwright-python==0.1.8
 	$(BIN)/python -m pytest tests/browser -m browser -n 0
 
+encoder:  ## encoders that need torch and ONNX Runtime, in an environment of their own
+	@test -x .venv-encoder/bin/python || $(PYTHON) -m venv .venv-encoder
+	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[text,onnx]" onnx pytest pytest-randomly pytest-xdist hypothesis
+	OMP_NUM_THREADS=1 .venv-encoder/bin/python -m pytest tests/adapters/test_minilm.py tests/adapters/test_onnx.py -m encoder -n 0
+
 check: $(STAMP)  ## style, types, import rules, documentation that is current
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -45,4 +51,4 @@ bench: $(STAMP)  ## what it costs, as ratios measured in one run
 	$(BIN)/python bench/verdicts.py --quick
 
 clean:  ## remove everything that was built
-	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-encoder build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

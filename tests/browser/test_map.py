@@ -55,6 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "bare": html.render(alone(projection.shape(corners, corners, lambda each: each))),
         "redacted": html.render(alone(small).redact()),
         "rows": html.render(alone(dict(small) | {"ids": {"reference": None, "current": None}})),
+        "nameless": html.render(alone(dict(small) | {"ids": None})),
     }
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -267,6 +268,7 @@ def test_time_window(page: Page, pages: dict[str, Path]) -> None:
     window = page.run("document.querySelector('.when output').textContent")
     assert window.startswith("2025-08-16 to 2025-08-28 UTC: ")
     rows = int(window.split(": ")[1].split()[0].replace(",", ""))
+    assert window.endswith(f"{rows:,} rows, {rows:,} points drawn")
     assert 5_000 < rows < 8_000
     assert said(page) == f"{rows:,} points selected"  # of current rows, all are drawn
 
@@ -278,6 +280,15 @@ def test_rows_without_ids(page: Page, pages: dict[str, Path]) -> None:
     rows = listed(page)
     assert rows[0] == "reference,0"
     assert rows[-1] == "current,299"
+
+
+def test_rows_without_a_name(page: Page, pages: dict[str, Path]) -> None:
+    """Rows of a sample without ids cannot be listed, and the page says what would help."""
+    opened(page, pages["nameless"])
+    drag(page, CORNERS)
+    assert said(page) == "900 points selected"
+    assert page.run("document.querySelector('textarea, .copy')") is None
+    assert page.run("document.querySelector('.picked small').checkVisibility()") is True
 
 
 def test_sampled_positions(page: Page, tmp_path: Path) -> None:

@@ -193,7 +193,10 @@ def test_a_field_has_one_value_a_row(field: str) -> None:
 
 
 def test_a_sample_says_what_it_stands_for() -> None:
-    """Where rows are a sample themselves, the total is what they stand for."""
+    """A sample's total is what it stands for, and its rows are named by ids or not at all."""
     made = shape(Side(rows(), total=1_000_000), rows(20))
     assert made["rows"] == {"reference": 1_000_000, "current": 20}
     assert made["drawn"] == {"reference": 200, "current": 20}
+    assert made["ids"] is None
+    named = shape(Side(rows(), total=1_000_000, ids=range(200)), Side(rows(20), ids=range(20)))
+    assert named["ids"]["current"][:2] == ["0", "1"]

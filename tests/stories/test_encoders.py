@@ -81,7 +81,9 @@ def test_a_rotation_is_bridgeable_and_a_foreign_space_is_not():
     """Old vectors are not found in both; the map brings them back in one."""
     verdict, says, _ = told(old(), turned(old()))
     assert verdict is Verdict.CHANGED
-    assert says.startswith("bridgeable by an orthogonal map (recovers 1.00, ")
+    assert says.startswith(
+        "bridgeable by an orthogonal map (recovers 1.00 of the retrieval quality"
+    )
     verdict, says, _ = told(
         old(), unit(np.random.default_rng(5).normal(size=(300, 16)).astype("f4"))
     )
@@ -158,7 +160,8 @@ def test_vectors_that_are_no_longer_normalised_are_noted():
     """Directions alike, lengths not: the space is the same, and the index may rank otherwise."""
     verdict, _, report = told(old(), old() * 5)
     assert verdict is Verdict.STEADY
-    assert "a length of 1, now 5" in report.notes[0]
+    assert "a length of 1, now 5" in report.notes[1]
+    assert report.notes[0] == report["encoder"].says
 
 
 def letters(words):
@@ -360,3 +363,15 @@ def test_copies_do_not_make_a_difference():
     assert (verdict is Verdict.CHANGED, says[:10]) == (False, "same space")
     ones = np.ones((300, 4), np.float32)
     assert told(ones, ones + 0)[1].startswith("same space")
+
+
+def test_an_encoder_that_reads_the_texts_first_is_fitted_on_the_anchors():
+    """TF-IDF beside a function: names, not files; empty texts are left out."""
+    named = [*TEXTS[:120], "", None]
+    report = compare_encoders("tfidf", letters, anchors={"t": named}, text="t")
+    assert report.reference.source == "tfidf"
+    assert report.reference.rows == 120
+    assert report["encoder"].says.startswith("incompatible: re-index; ")
+    assert report["encoder"].evidence["fingerprints"] == "foreign"
+    with pytest.raises(UsageError, match="no encoder 'tfdif'; did you mean 'tfidf'"):
+        compare_encoders("tfdif", letters, anchors={"t": named}, text="t")

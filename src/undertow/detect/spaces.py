@@ -67,10 +67,10 @@ class Crossing:
         return self.pairs < self.needs
 
     @property
-    def recovery(self) -> str:
+    def recovers(self) -> str:
         """The part of a re-index's quality that comes back, with its interval."""
-        loss = self.loss
-        return f"{1 - loss.value:.2f}, {1 - loss.high:.2f} to {1 - loss.low:.2f},"
+        back = f"recovers {1 - self.loss.value:.2f} of the retrieval quality of a re-index"
+        return f"{back}, {1 - self.loss.high:.2f} to {1 - self.loss.low:.2f}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Encodings:
         return tuple(each for each in (place, self.search.effect, bridge) if each is not None)
 
 
-def too_few(anchors: int, side: str = "") -> Finding:
+def too_few(anchors: int) -> Finding:
     """Return the one finding where there are fewer than 50 usable anchors.
 
     >>> print(too_few(12).says)
@@ -113,7 +113,7 @@ def too_few(anchors: int, side: str = "") -> Finding:
     says = f"cannot tell: {anchors:,} usable anchors, and at least {LEAST} are needed"
     return Finding(
         SPACE,
-        f"encoder{side}",
+        "encoder",
         f"{says} (200 tell a mix of 10%)",
         rows=Rows(anchors, anchors),
         verdict=Verdict.UNKNOWN,
@@ -196,10 +196,9 @@ def _elsewhere(
     if crossing is None:
         return verdict, "incompatible", f"incompatible: re-index; {why}", (reindex,)
     if not crossing.refusal:
-        says = f"recovers {crossing.recovery} of a re-index's retrieval quality"
         save = "save the bridge with --bridge FILE.npz, and lay new queries over it"
         word = "bridgeable by an orthogonal map"
-        return verdict, word, f"{word} ({says}); without it, {why}", (save, reindex)
+        return verdict, word, f"{word} ({crossing.recovers}); without it, {why}", (save, reindex)
     few = crossing.few
     steps: tuple[str, ...] = (reindex,)
     if few:

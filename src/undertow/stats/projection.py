@@ -127,8 +127,9 @@ class Side:
     """One side of a map: its vectors (n, d), and what is known of each row, None where nothing is.
 
     `label` and `cluster` are names; `error` is true where the model was wrong, None where unknown;
-    `time` is seconds since 1970 (UTC), nan where unknown; `ids` name rows (without them, rows go by
-    position). `total` is how many rows these stand for, where they are a sample themselves.
+    `time` is seconds since 1970 (UTC), nan where unknown. `total` is how many rows these stand for,
+    where they are a sample themselves. `ids` name rows: without them rows go by position, and those
+    of a sample, whose positions say nothing, have no name.
     """
 
     vectors: NDArray[Any]
@@ -273,10 +274,8 @@ def _classes(
     The last two counts of a side are of the other classes, and of no class.
     """
     sides = [each if each is not None else [None] * rows[i] for i, each in enumerate(found)]
-    if name == "error":
-        values = ["right", "wrong"]
-    else:
-        values = _commonest([Counter(each for each in side if each is not None) for side in sides])
+    known = ["right", "wrong"]
+    values = known if name == "error" else _commonest([Counter(side) for side in sides])
     code: dict[str | None, int] = {value: place for place, value in enumerate(values)}
     code[None] = NONE
     codes = [np.array([code.get(each, OTHER) for each in side], np.int64) for side in sides]
@@ -294,10 +293,11 @@ def _classes(
     return made
 
 
-def _commonest(counts: list[Counter[str]]) -> list[str]:
-    """Return the classes with the largest share of either side, those that moved most first."""
+def _commonest(counts: list[Counter[str | None]]) -> list[str]:
+    """Return the classes with the largest share of a side's rows, those that moved most first."""
     shares = [{each: n / side.total() for each, n in side.items()} for side in counts]
-    pairs = {each: [side.get(each, 0.0) for side in shares] for side in counts for each in side}
+    names = {each: None for side in counts for each in side if each is not None}
+    pairs = {each: [side.get(each, 0.0) for side in shares] for each in names}
     named = sorted(pairs, key=lambda each: (-max(pairs[each]), each))[:NAMED]
     return sorted(named, key=lambda each: (-abs(pairs[each][0] - pairs[each][1]), each))
 
@@ -330,8 +330,11 @@ def _slots(moments: list[Floats], drawn: list[NDArray[np.intp]]) -> dict[str, An
     return {"start": start, "step": step, "slots": count, **_pair(tallies), "codes": packed}
 
 
-def _ids(sides: list[Side], drawn: list[NDArray[np.intp]]) -> dict[str, Any]:
-    """Return what names each drawn row: ids, or positions as gaps; None where all rows are drawn."""
+def _ids(sides: list[Side], drawn: list[NDArray[np.intp]]) -> dict[str, Any] | None:
+    """Return what names each drawn row: ids, or positions as gaps; None where all rows are drawn.
+
+    Rows of a sample without ids have no name at all: then there is nothing to return.
+    """
     if all(side.ids is not None for side in sides):
         found = [_listed(side.ids, len(side.vectors), "ids") for side in sides]
         some = [
@@ -340,6 +343,8 @@ def _ids(sides: list[Side], drawn: list[NDArray[np.intp]]) -> dict[str, Any]:
         ]
         if sum(len(each) + 3 for names in some for each in names) <= ID_CHARACTERS:
             return _pair(some)
+    if any(side.total is not None for side in sides):
+        return None
     return _pair(
         None if len(which) == len(side.vectors) else _gaps(which)
         for side, which in zip(sides, drawn, strict=True)

@@ -40,10 +40,9 @@ SKETCH = 64
 """Random directions on which the first centres are picked."""
 SLACK = 1e-9
 NEAR = 20
-KNOWN = 3
+CLOSEST = 5
 """Rows of the reference that a current row is held against: more would reach beyond a small topic
 of a small reference, and make its every row look new."""
-CLOSEST = 5
 EXAMPLES = 5
 NAMED = 60
 """Characters of a text that stands for a name."""
@@ -123,7 +122,7 @@ class Rows:
 def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> Rows:
     """Return how new each current row (m, d) is against the reference (n, d), both of length 1.
 
-    `new_here` is the mean cosine to the `near` nearest current rows less that to the three nearest
+    `new_here` is the mean cosine to the `near` nearest current rows less that to the five nearest
     rows of the reference, and then half its own and half that of its five nearest current rows: a
     row among new rows is new. `company` is of the `near` nearest of both sides. Raises DataError
     where the widths differ or a side has no rows.
@@ -136,7 +135,7 @@ def rows_by_newness(reference: Matrix, current: Matrix, *, near: int = NEAR) -> 
     _check(reference, current)
     known = nearest(current, reference, near)
     beside = nearest(current, current, near, itself=False)
-    own = -_mean(known, KNOWN)
+    own = -_mean(known, CLOSEST)
     if beside.which.shape[1]:
         own += _mean(beside, near)
     friends = beside.which[:, :CLOSEST]

@@ -135,7 +135,8 @@ class Agreement:
                 "current": [round(each, 4) for each in now[1:]],
             }
         before, now = self.isoscore
-        made["isoscore"] = {"reference": round(before, 4), "current": round(now, 4)}
+        if not math.isnan(before + now):
+            made["isoscore"] = {"reference": round(before, 4), "current": round(now, 4)}
         return made
 
 

@@ -38,9 +38,9 @@ SCORED = frozenset({"energy", "max-logit"})
 NEAREST = 5
 """Neighbours whose distance is averaged."""
 SPACING = 0.3
-"""Part of the neighbours' own spacing that `local` takes off: flat from 0.2 to 0.5 (bench/ood.py)."""
+"""Part of the neighbours' own spacing that `local` takes off: flat from 0.2 to 0.4 (bench/ood.py)."""
 WEIGHT = 0.75
-"""What `local` counts beside mahalanobis in `blend`: flat from 0.5 to 1.5."""
+"""What `local` counts beside mahalanobis in `blend`: flat from 0.5 to 1."""
 RIDGE = 0.05
 """Least shrinkage of the covariances, in mean variances within a class; more by 4 times the
 dimensions a row, as covariances of few rows are mostly noise."""

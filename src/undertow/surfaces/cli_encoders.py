@@ -25,13 +25,30 @@ if TYPE_CHECKING:
 @click.command(cls=Verb, short_help="Compare two encoders on the same texts.")
 @click.argument("a")
 @click.argument("b")
-@option("--anchors", required=True, metavar="FILE", help="Rows with the texts that both encode.")
-@option("--text", required=True, metavar="COLUMN", help="The column of the texts.")
-@option("--label", metavar="COLUMN", help="Texts of one label answer each other.")
-@option("--vector", metavar="COLUMN", help="The vectors in a saved file, where it has several.")
-@option("--golden", metavar="DIR", help="A folder with documents, queries and judgements.")
+@option(
+    "--anchors",
+    section="Texts",
+    required=True,
+    metavar="FILE",
+    help="Rows with the texts that both encode.",
+)
+@option("--text", section="Texts", required=True, metavar="COLUMN", help="The column of the texts.")
+@option("--label", section="Texts", metavar="COLUMN", help="Texts of one label answer each other.")
+@option(
+    "--vector",
+    section="Texts",
+    metavar="COLUMN",
+    help="The vectors in a saved file, where it has several.",
+)
+@option(
+    "--golden",
+    section="Golden set",
+    metavar="DIR",
+    help="A folder with documents, queries and judgements.",
+)
 @option(
     "--golden-column",
+    section="Golden set",
     multiple=True,
     metavar="WHAT=COLUMN",
     help="How a column of the golden set is called, such as doc_text=abstract (repeatable).",
@@ -67,6 +84,17 @@ def compare_encoders(a: str, b: str, **given: Any) -> int:
     with _progress(outputs) as progress:
         report: Report = compare(a, b, **options, progress=progress)
     return _conclude(report, outputs, known, given)
+
+
+for _each in compare_encoders.params:
+    if (
+        isinstance(_each, click.Option) and _each.name == "tolerance"
+    ):  # not of columns, as elsewhere
+        _each.metavar = "[EFFECT=]X"
+        _each.help = (
+            "The smallest part of retrieval quality that matters (0.05), or by effect: "
+            "relative_change=X and moved_share=X, the share of vectors of another space (0.02)."
+        )
 
 
 def _named(words: Sequence[str]) -> dict[str, str]:

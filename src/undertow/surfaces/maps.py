@@ -94,6 +94,7 @@ def figure(finding: Finding, *, redacted: bool = False) -> str:
         ids=ids is not None,
         listed="Ids of the selected rows" if named else "Rows selected, counted from 0",
         names="id" if named else "row",
+        redacted=redacted,
         showing=f"{hexbin.drawn(shape)}; both axes on one scale",
         strip=trusted(strip(time)) if time else "",
         subject=finding.column or finding.subject,
@@ -234,9 +235,9 @@ def _table(shape: Mapping[str, Any], field: str, title: str) -> Table:
 
 
 def _part(counts: Any, last: int) -> float | None:
-    """Return the share of other classes (of rows with one), or of rows without (of all rows)."""
+    """Return the share of other classes (last but one), or of rows without one (last)."""
     known = [number(each) or 0.0 for each in counts] if isinstance(counts, list) else []
-    total = sum(known[:-1] if last == 2 else known)
+    total = sum(known)
     return known[-last] / total if len(known) >= 2 and total > 0 else None
 
 

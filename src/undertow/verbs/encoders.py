@@ -16,7 +16,7 @@ from undertow.core.finding import Finding
 from undertow.core.report import Report, Source
 from undertow.core.schema import Column, Kind, Role
 from undertow.core.vectors import STATES
-from undertow.core.verdict import Effect
+from undertow.core.verdict import Effect, Verdict
 from undertow.detect import spaces as told
 from undertow.detect.golden import METRIC, Asked
 from undertow.options import Progress
@@ -104,6 +104,8 @@ def compare_encoders(
     else:
         made, tried = _compared(pair, tolerances, wanted=bridge is not None)
         found += told.findings(made)
+        if found[0].verdict is Verdict.STEADY:  # good news stands where it is read without asking
+            notes.insert(0, found[0].says)
         if bridge is not None:
             notes.append(_saved(tried, sides, bridge))
     used = len(pair.texts)

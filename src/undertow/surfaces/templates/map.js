@@ -44,7 +44,7 @@ const start = figure => {
   }
   const recolour = () => {
     if (!map) return
-    inks = { ground: colour('bg', figure), ink: colour('ink', figure), quiet: colour('ref-fill', figure), none: colour('rule', figure) }
+    inks = { ground: colour('bg', figure), ink: colour('ink', figure), quiet: colour('ref-fill', figure) }
     inks.period = [colour('ref', figure), colour('cur', figure)]
     inks.error = [inks.period[0], colour('changed', figure)]
     inks.label = inks.cluster = Array.from({ length: 12 }, (_, i) => colour(`k${i + 1}`, figure))
@@ -76,7 +76,7 @@ const start = figure => {
     const stamp = (i, alpha) => {
       const x = Math.round((ox + map.x[i] * k) * fine) - reach, y = Math.round((oy - map.y[i] * k) * fine) - reach
       if (x < 0 || y < 0 || x + across > w || y + across > h) return
-      const code = codes[i], ink = code === OTHER ? inks.quiet : code === NONE ? inks.none : palette[code]
+      const code = codes[i], ink = code === NONE && (!many || field === 'error') ? inks.quiet : palette[code] ?? inks.period[0]
       for (let row = 0, m = 0; row < across; row++) {
         for (let column = 0, at = 4 * ((y + row) * w + x); column < across; column++, at += 4) {
           const a = mask[m++] * alpha
@@ -87,7 +87,8 @@ const start = figure => {
       }
     }
     const faint = many ? .13 : .62
-    for (const i of map.order) if (!(many && chosen[i]) && shown(i)) stamp(i, faint)
+    // What has no class lies beneath what has one.
+    for (const named of [false, true]) for (const i of map.order) if (codes[i] < OTHER === named && !(many && chosen[i]) && shown(i)) stamp(i, faint)
     if (many) for (const i of map.order) if (chosen[i] && shown(i)) stamp(i, .9)
     canvas.getContext('2d').putImageData(pixels, 0, 0)
   }
@@ -237,7 +238,8 @@ const start = figure => {
     from.style.zIndex = ends[0] > slots / 2 ? 2 : ''
     before.style.width = `${100 * low / slots}%`
     after.style.width = `${100 * (1 - (high + 1) / slots)}%`
-    span.textContent = `${when(low)} to ${when(step < 86400 ? high + 1 : high)} UTC: ${count(rows, 'row')}`
+    const drawn = map.order.reduce((sum, i) => sum + shown(i), 0)
+    span.textContent = `${when(low)} to ${when(step < 86400 ? high + 1 : high)} UTC: ${count(rows, 'row')}, ${count(drawn, 'point')} drawn`
     tell()
   }
 
@@ -322,7 +324,7 @@ const start = figure => {
     return value => { for (const each of buttons) each.setAttribute('aria-pressed', each.value === value) }
   }
   const byField = group('by', button => { field = button.value; byField(field); figure.classList.toggle('dense', field === 'density'); legend() })
-  const bySide = group('only', button => { side = button.value; bySide(side); tell() })
+  const bySide = group('only', button => { side = button.value; bySide(side); if (map.time) windowed(); else tell() })
   const byTool = group('tool', button => { tool = tool === button.value ? '' : button.value; held() })
   group('zoom', button => { if (button.value === 'fit') fit(); else zoom(button.value === 'in' ? 1.5 : 1 / 1.5) })
   const held = () => { byTool(tool); over.style.touchAction = tool ? 'none' : 'auto'; over.style.cursor = tool === 'move' ? 'grab' : tool ? 'crosshair' : '' }

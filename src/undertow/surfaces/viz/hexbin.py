@@ -42,7 +42,7 @@ class Cloud(NamedTuple):
 
 
 class Class(NamedTuple):
-    """A class by name: where its middle lies, and its share of each side's rows."""
+    """A class by name: where its middle lies, and its share of all rows of each side."""
 
     name: str
     at: tuple[float, float] | None
@@ -102,10 +102,10 @@ def _classes(given: Mapping[str, Any]) -> Iterator[Class]:
 
 
 def _shares(counts: Any) -> list[float | None]:
-    """Return counts as shares of the rows that have a class; the last count is of those without."""
+    """Return counts as shares of all rows; the last counts are of other classes, and of none."""
     known = [number(each) for each in counts] if isinstance(counts, list) else []
-    total = sum(each or 0.0 for each in known[:-1])
-    return [None if each is None or total <= 0 else each / total for each in known[:-1]]
+    total = sum(each or 0.0 for each in known)
+    return [None if each is None or total <= 0 else each / total for each in known]
 
 
 def hexbin(shape: Shape) -> Drawing | None:
