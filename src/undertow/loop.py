@@ -10,12 +10,14 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Unpack
 
 from threadpoolctl import threadpool_limits
 
 from undertow import plugins
 from undertow.adapters.images import developed
+from undertow.adapters.maps import named_map, projection
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
@@ -60,6 +62,7 @@ class Loop:
     image_encoder: Any = None
     by: frozenset[str] = frozenset()
     evidence: frozenset[str] = frozenset()
+    map: str = "pca"
     progress: Progress | None = None
 
     @classmethod
@@ -69,7 +72,8 @@ class Loop:
         fixed, auto = tolerances(options.get("tolerance"))
         by, evidence = (frozenset(named(each, options.get(each))) for each in ("by", "evidence"))
         encoders = options.get("encoder"), options.get("image_encoder")
-        return cls(given, fixed, auto, *encoders, by, evidence, options.get("progress"))
+        drawn = named_map(options.get("map") or "pca")
+        return cls(given, fixed, auto, *encoders, by, evidence, drawn, options.get("progress"))
 
     def check(
         self,
@@ -226,7 +230,12 @@ class Loop:
         for name in sorted(self.evidence - offered):
             raise UsageError(f"no evidence {name!r}{did_you_mean(name, sorted(offered))}")
         return History(
-            reference, now, tolerances=self.tolerances, by=self.by, evidence=self.evidence
+            reference,
+            now,
+            tolerances=self.tolerances,
+            by=self.by,
+            evidence=self.evidence,
+            place=None if self.map == "pca" else partial(projection, self.map),
         )
 
     def _opened(

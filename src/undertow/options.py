@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     segment: Columns
     by: Columns
     evidence: Columns
+    map: str | None
     ignore: Columns
     kinds: Mapping[str, str]
     schema: Schema | str | os.PathLike[str] | None

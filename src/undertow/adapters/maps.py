@@ -18,6 +18,7 @@ from undertow.core.errors import DataError, MissingExtra, UsageError, did_you_me
 from undertow.stats.neighbours import Matrix, nearest, one_thread, unit
 from undertow.stats.projection import Floats, Place, fit
 
+MAPS = ("pca", "umap", "tsne")
 FEWEST = 20
 """Rows below which neighbourhoods mean nothing."""
 BESIDE = 5
@@ -60,9 +61,19 @@ def projection(name: str, reference: NDArray[Any]) -> Place:
     (3, 2)
     """
     known: dict[str, Callable[[NDArray[Any]], Place]] = {"pca": fit, "umap": umap, "tsne": tsne}
-    if name not in known:
-        raise UsageError(f"no map {name!r}{did_you_mean(name, known)}")
-    return known[name](reference)
+    return known[named_map(name)](reference)
+
+
+def named_map(name: str) -> str:
+    """Return the name of a map; raise UsageError for another.
+
+    >>> named_map("umpa")
+    Traceback (most recent call last):
+    undertow.core.errors.UsageError: no map 'umpa'; did you mean 'umap'?
+    """
+    if name not in MAPS:
+        raise UsageError(f"no map {name!r}{did_you_mean(name, MAPS)}")
+    return name
 
 
 def umap(reference: NDArray[Any]) -> Bent:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from undertow.core.finding import Finding
 from undertow.core.profile import Profile
@@ -19,7 +19,8 @@ class History:
 
     `tolerances` holds what the user declared: by column name, by check name, by effect name, or for
     everything measured as a share of rows ("*"). `by` names columns within whose values vectors are
-    compared too, `evidence` tests that are to be measured though they decide nothing.
+    compared too, `evidence` tests that are to be measured though they decide nothing. `place` fits a
+    map on the vectors of the reference (None: straight axes).
     """
 
     reference: Profile
@@ -28,6 +29,7 @@ class History:
     tolerances: Mapping[str, float] = field(default_factory=dict)
     by: frozenset[str] = frozenset()
     evidence: frozenset[str] = frozenset()
+    place: Callable[[Any], Callable[[Any], Any]] | None = None
 
     def shared(self, *, kind: Kind | tuple[Kind, ...] | None = None) -> tuple[Column, ...]:
         """Return the columns of the reference, derived ones included, that both sides have.

@@ -115,8 +115,11 @@ class Report:
         return replace(self, findings=_worst_first(marked))
 
     def redact(self) -> Report:
-        """Return the report without examples of rows."""
-        bare = tuple(replace(finding, examples=()) for finding in self.findings)
+        """Return the report without examples of rows, and without what names the rows of a map."""
+        bare = tuple(
+            replace(finding, examples=(), shape=_unnamed(finding.shape))
+            for finding in self.findings
+        )
         return replace(self, findings=bare, redacted=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,6 +179,10 @@ class Report:
 
 _FIRST = {"performance": 0, "output": 1, "label": 1, "schema": 2}
 """What a reader needs first: is the model right, what does it answer, is the table still the table."""
+
+
+def _unnamed(shape: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return {**shape, "ids": None} if shape is not None and "ids" in shape else shape
 
 
 def _group(finding: Finding) -> object:

@@ -235,7 +235,10 @@ def _placed(made: Encodings) -> Finding:
         says = f"{before:,} numbers a vector, now {now:,}: no vector fits the old index"
         return Finding(PLACE, subject, says, rows=made.rows, verdict=Verdict.CHANGED)
     share, out = made.place.share, int(made.place.out.sum())
-    says = f"{out:,} of {len(made.texts):,} texts lie nearer to other texts' old vectors than their own"
+    says = (
+        f"{out:,} of {len(made.texts):,} new vectors have over {percent(TOP)} of other texts' old "
+        "vectors nearer than their own"
+    )
     # So many that not one of them out of place excludes twice the tolerance, and a tenth more.
     needs = math.ceil(1.1 * Z * Z * (1 / (2 * share.tolerance * (1 - TOP)) - 1))
     return Finding(
@@ -251,7 +254,8 @@ def _placed(made: Encodings) -> Finding:
 
 def _searched(made: Encodings, effect: Effect) -> Finding:
     search = made.search
-    says = f"new queries on old vectors: {search.metric} falls by {percent(effect.value)} of a re-index"
+    less = percent(effect.value)
+    says = f"new queries on old vectors find {less} less than after a re-index ({search.metric})"
     return Finding(
         RETRIEVAL,
         f"retrieval on {search.on}",

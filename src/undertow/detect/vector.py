@@ -22,7 +22,7 @@ from undertow.core.verdict import WATCH_FAMILY
 from undertow.stats import battery, projection, sampled, twosample
 from undertow.stats.counts import stream
 from undertow.stats.describe import Curve
-from undertow.stats.moved import Moved, moved
+from undertow.stats.moved import Moved, moved, rows_needed
 from undertow.stats.neighbours import unit
 from undertow.stats.regions import Region, regions, rows_by_newness
 from undertow.summaries.categories import Categories
@@ -104,9 +104,9 @@ class Vector:
             bare,
             effect=replace(size.effect, p_alarm=alarm),
             says=_says(size, outcome, where),
-            needs_rows=getattr(size, "needs_rows", None),
+            needs_rows=rows_needed(tolerance),
             evidence=_evidence(history, column, before, now, size, outcome, where),
-            shape=_map(before, now, where) if value is None else None,
+            shape=_map(history, before, now, where) if value is None else None,
             examples=_examples(before, now) if _differ(size, alarm) else (),
             causes=_causes(size, where),
             next=_next(column, size),
@@ -328,7 +328,9 @@ def _next(column: Column, size: Moved) -> tuple[str, ...]:
     return (f"undertow ood REFERENCE CURRENT {flag} --scores scores.parquet: score each row",)
 
 
-def _map(before: _Side, now: _Side, where: Sequence[Region]) -> Mapping[str, Any] | None:
+def _map(
+    history: History, before: _Side, now: _Side, where: Sequence[Region]
+) -> Mapping[str, Any] | None:
     """Return the map of both sides: coloured by side, label, region, error and time."""
     names = _sure(where)[:LISTED]
     parts = []
@@ -357,7 +359,8 @@ def _map(before: _Side, now: _Side, where: Sequence[Region]) -> Mapping[str, Any
                 total=side.total,
             )
         )
-    return projection.shape(parts[0], parts[1])
+    place = None if history.place is None else history.place(before.rows)
+    return projection.shape(parts[0], parts[1], place)
 
 
 def _seconds(table: pa.Table, clock: str) -> NDArray[np.float64]:

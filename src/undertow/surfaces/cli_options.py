@@ -104,12 +104,14 @@ def vector_options(function: F) -> F:
     """Add the options of a comparison of vectors."""
     by = "Compare vectors within each value of this column too, as within a segment."
     pictures = "Compare images by the vectors that this makes of a list of Pillow images too."
+    maps = "How the map of vectors is drawn: pca, umap or tsne.  [default: pca]"
     more = "Measure this two-sample test of vectors too: mmd, c2st. It decides nothing."
     return _stack(
         [
             encoder_option,
             option("--image-encoder", metavar="MODULE:CALLABLE", section="Columns", help=pictures),
             option("--by", multiple=True, metavar="COLUMN", section="Columns", help=by),
+            option("--map", metavar="MAP", section="Columns", help=maps),
             option("--evidence", multiple=True, metavar="TEST", section="Verdict", help=more),
         ]
     )(function)
@@ -176,7 +178,15 @@ def loop_options(given: Mapping[str, Any]) -> dict[str, Any]:
     wanted |= {name: given.get(name) for name in ("by", "evidence")}
     wanted |= {name: _once(name, given[name]) for name in ONCE}
     wanted["kinds"] = dict(_pair("--kind", each, "COLUMN=KIND") for each in given["kind"])
-    for name in ("schema", "encoder", "image_encoder", "where", "reference_where", "current_where"):
+    for name in (
+        "schema",
+        "encoder",
+        "image_encoder",
+        "map",
+        "where",
+        "reference_where",
+        "current_where",
+    ):
         wanted[name] = given.get(name)
     wanted["tolerance"] = tolerances(given.get("tolerance", ()))
     return {name: value for name, value in wanted.items() if value not in (None, (), {})}

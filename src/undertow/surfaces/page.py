@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from undertow.core.finding import Finding, percent, size
 from undertow.surfaces import evidence, story, svg
-from undertow.surfaces.safe import safe
+from undertow.surfaces.safe import picture, safe
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -91,6 +91,8 @@ def template(name: str) -> Template:
         "plural": story.plural,
         "size": size,
         "sized": _sized,
+        "is_picture": picture,
+        "picture_of": trusted,
         "tables": evidence.tables,
     }
     return world.from_string(source(name))

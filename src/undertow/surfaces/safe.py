@@ -19,10 +19,20 @@ _ESCAPES = re.compile(
     "|(?:\x1b[\\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]{0,512}(?:\x07|\x1b\\\\|\x9c)"
     "|\x1b[ -/]{0,16}[0-~]"
 )
+_PICTURE = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]{8,40000}={0,2}")
 _SPACES = re.compile("[\t-\r\x85\u2028\u2029 ]+")
 _MARKS = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 # Accents piled so high that they would cover the lines above and below.
 _PILES = re.compile(f"({_MARKS}{{4}}){_MARKS}+")
+
+
+def picture(value: object) -> bool:
+    """Tell whether a value is a thumbnail that a page may show as it is.
+
+    >>> picture("data:image/png;base64,iVBORw0KGgo="), picture('data:image/png;base64,"onload=')
+    (True, False)
+    """
+    return isinstance(value, str) and _PICTURE.fullmatch(value) is not None
 
 
 def safe(text: object, limit: int | None = 200) -> str:
@@ -38,8 +48,12 @@ def safe(text: object, limit: int | None = 200) -> str:
     '�txt.exe�'
     >>> safe("abcdefghij", limit=4)
     'abcd… (6 more)'
+    >>> safe("data:image/png;base64,iVBORw0KGgo=")
+    '(image)'
     """
     whole = text if isinstance(text, str) else str(text)
+    if _PICTURE.fullmatch(whole):
+        return "(image)"
     head = whole
     if limit is not None and len(whole) > 4 * limit + 64:
         # What is cut off is never searched: a cell of a megabyte costs no more than a long one.
