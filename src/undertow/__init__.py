@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from undertow.core.verdict import Effect, Verdict
     from undertow.loop import Loop, load, save
     from undertow.verbs.check import check, skew
+    from undertow.verbs.encoders import compare_encoders
+    from undertow.verbs.ood import ood
     from undertow.verbs.profile import infer_schema, profile
 
 __all__ = [
@@ -45,8 +47,10 @@ __all__ = [
     "UsageError",
     "Verdict",
     "check",
+    "compare_encoders",
     "infer_schema",
     "load",
+    "ood",
     "profile",
     "save",
     "skew",
@@ -64,6 +68,8 @@ _ROOMS = {
     "undertow.core.verdict": {"Effect", "Verdict"},
     "undertow.loop": {"Loop", "load", "save"},
     "undertow.verbs.check": {"check", "skew"},
+    "undertow.verbs.encoders": {"compare_encoders"},
+    "undertow.verbs.ood": {"ood"},
     "undertow.verbs.profile": {"infer_schema", "profile"},
 }  # fmt: skip
 

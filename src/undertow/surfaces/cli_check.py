@@ -131,6 +131,8 @@ def _pasteable(report: Report, reference: str, current: str, given: Mapping[str,
         names = ("--reference-where", "--current-where")
         own = (f" {n} {sql.word(each)}" for n, each in zip(names, sides, strict=True) if each)
         told["undertow check REFERENCE CURRENT"] = f"undertow check {a} {b}{''.join(own)}"
+        made = f" --encoder {shlex.quote(given['encoder'])}" if given.get("encoder") else ""
+        told["undertow ood REFERENCE CURRENT"] = f"undertow ood {a} {b}{made}"
 
     def named(step: str) -> str:
         for words, command in told.items():

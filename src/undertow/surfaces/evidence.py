@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from undertow.core.finding import percent
 from undertow.surfaces.safe import safe
 
 LABELS = {
@@ -30,24 +31,37 @@ LABELS = {
     "std": "Standard deviation",
 }
 _SIDES = ("reference", "current")
+_SHARES = {"share", "change", "interval", "chance"}
+"""Fields of a list that hold shares of rows."""
 _MOST = 40
 
 
+class Listed(NamedTuple):
+    """A list of things of one form, such as regions: what they are, their fields, a row each."""
+
+    title: str
+    fields: list[str]
+    rows: list[list[str]]
+
+
 class Evidence(NamedTuple):
-    """Rows of (label, before, after) and rows of (label, value), all of it text."""
+    """Rows of (label, before, after), rows of (label, value), and lists, all of it text."""
 
     pairs: list[tuple[str, str, str]]
     singles: list[tuple[str, str]]
+    lists: list[Listed]
 
 
 def tables(evidence: Mapping[str, Any]) -> Evidence:
     """Return evidence as text to show, numbers rounded and names as people know them.
 
     >>> tables({"mean": {"reference": 40.25, "current": 52}, "ks_p": 1.4e-41})
-    Evidence(pairs=[('Mean', '40.25', '52')], singles=[('Kolmogorov-Smirnov p', '1.4e-41')])
+    Evidence(pairs=[('Mean', '40.25', '52')], singles=[('Kolmogorov-Smirnov p', '1.4e-41')], lists=[])
     """
-    found = Evidence([], [])
-    for name, value in _flat(evidence, ()):
+    things = {key: value for key, value in evidence.items() if _is_list(value)}
+    found = Evidence([], [], [_listed(key, value) for key, value in things.items()])
+    rest = {key: value for key, value in evidence.items() if key not in things}
+    for name, value in _flat(rest, ()):
         if len(found.pairs) + len(found.singles) >= _MOST:
             break
         if isinstance(value, Mapping):
@@ -59,6 +73,38 @@ def tables(evidence: Mapping[str, Any]) -> Evidence:
                 told = told.replace(", ", " to ")
             found.singles.append((name, told))
     return found
+
+
+def _is_list(value: object) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and all(isinstance(each, Mapping) for each in value)
+    )
+
+
+def _listed(key: object, things: Sequence[Mapping[str, Any]]) -> Listed:
+    """Return a list of things as a table.
+
+    >>> _listed("regions", [{"name": "card", "share": {"reference": 0.01, "current": 0.12}}])
+    Listed(title='Regions', fields=['Name', 'Share'], rows=[['card', '1% → 12%']])
+    """
+    names = list(dict.fromkeys(name for each in things for name in each))[:8]
+    rows = [[_told(name, each.get(name)) for name in names] for each in things[:_MOST]]
+    return Listed(label(key), [label(name) for name in names], rows)
+
+
+def _told(name: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        if set(value) == set(_SIDES):
+            old, new = (_told(name, value[side]) for side in _SIDES)
+            return old if old == new else f"{old or '-'} → {new or '-'}"
+        return ", ".join(f"{safe(key, 30)} {say(each)}" for key, each in list(value.items())[:3])
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return " to ".join(_told(name, each) for each in value)
+    if isinstance(value, float) and name in _SHARES and abs(value) <= 1:
+        return percent(value)
+    return "" if value is None else say(value)
 
 
 def _flat(evidence: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
