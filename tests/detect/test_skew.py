@@ -13,10 +13,10 @@ from undertow.core.schema import Column, Kind, Role
 from undertow.core.values import Values
 from undertow.core.verdict import Verdict
 from undertow.loop import Loop
-from undertow.verbs.check import skew
 from undertow.stats.classify import area, told_apart
 from undertow.summaries.overlap import Contents, Texts
 from undertow.testing import batches, check_summary
+from undertow.verbs.check import skew
 
 COLUMNS = [
     Column("x", Kind.NUMBER),

@@ -9,9 +9,9 @@ import pytest
 from undertow.core.errors import ProfileError, UsageError
 from undertow.core.verdict import Verdict
 from undertow.loop import Loop
-from undertow.verbs.check import check
 from undertow.observe.blocks import moments
 from undertow.stats.calendar import DAY, LEAST, MOST, Layout, Span, limit, worth
+from undertow.verbs.check import check
 
 HOUR = DAY // 24
 

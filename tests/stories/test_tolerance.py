@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from undertow.core.verdict import Verdict
-from undertow.verbs.check import check
 from undertow.stats.calendar import DAY
+from undertow.verbs.check import check
 
 
 def test_held_out_blocks_of_the_same_process_are_not_changed():

@@ -76,7 +76,7 @@ def ood(  # noqa: PLR0913 - what a person says of a run
     """Score every current row by how unlike the reference it is, and report how many are.
 
     Each side is rows that `check` reads. Give `text` (encoded by `encoder`, by default TF-IDF fitted
-    on the reference), `vector`, or `score` (a classifier's logits). A row beyond the threshold, which
+    on the reference's known rows), `vector`, or `score` (a classifier's logits). A row beyond the threshold, which
     `rate` of the reference's held-out rows pass, is out of distribution. With `label`, a class of each
     reference row, the score knows the classes too. `method` is one of
     `undertow.stats.unfamiliar.METHODS`. `scores` is a Parquet file of one line a current row, in
@@ -211,7 +211,9 @@ def _run(
     if not _short(asked, known, held):
         if asked.kind is Kind.TEXT:
             texts = strings(asked.column, known.cells).to_pylist()
-            encoder = _encoder(asked.encoder, texts)
+            # An encoder knows the texts it learned from by heart: held-out rows must be none of them.
+            apart = 0 if held is not None else unfamiliar.held_out(len(texts), asked.rate)
+            encoder = _encoder(asked.encoder, texts[apart:])
             before, now = replace(before, encoder=encoder), replace(now, encoder=encoder)
             space = str(fingerprint(encoder))
             notes += filter(None, [steadiness(encoder, texts).note(encoder.name)])
