@@ -219,6 +219,15 @@ def test_equal_neighbours_come_in_no_order_of_sides() -> None:
         assert 0.25 < (part < 200).mean() < 0.75
 
 
+def test_copies_are_one_cell_whatever_their_side() -> None:
+    """The same few texts in the same shares: no cell holds one side's copies alone."""
+    random = np.random.default_rng(8)
+    texts = random.standard_normal((7, 96)).astype(np.float32)
+    found = battery(fit(texts[np.arange(700) % 7]), texts[np.arange(350) % 7])
+    assert found.parts["cells"][0] < 0.01
+    assert found.p > 0.05
+
+
 def test_novelty_takes_the_nearest_outside_the_set() -> None:
     """By hand: with few listed neighbours all of those outside count, else the first five."""
     which = np.array([[1, 2, 3], [0, 2, 3], [3, 1, 0], [2, 1, 0]], np.int32)

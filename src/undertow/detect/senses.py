@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.verdict import Effect, Verdict
 from undertow.stats.distinct_words import distinct_words
@@ -15,11 +17,14 @@ from undertow.stats.mixing import Mixing
 from undertow.stats.neighbours import Matrix, nearest
 from undertow.stats.score import Z, normal_tail
 from undertow.stats.senses import NEAR, Senses
+from undertow.stats.wrong_neighbours import wrong_limits
 
 LEAST = NEAR + 1
 """Rows of a sense; with fewer, some of the nearest are of another sense wherever they lie."""
 EXAMPLES, SHOWN, LISTED = 5, 120, 10
 SURE = 0.05
+FAR = 100
+"""Times as many rows that nobody will find."""
 
 Given = Sequence[str | None]
 
@@ -29,10 +34,9 @@ class WordSenses:
     """How mixed the senses of one word are: its wrong neighbours, as a part of what chance gives.
 
     0 is apart and 1 as mixed as if the senses were dealt out, however common each is. `changed` says
-    that the encoder mixes them by more than the tolerance, `steady` that it keeps them apart. Chance
-    gives all, so there is no "no change" to reject: `p_no_change` is that of a mix of the tolerance.
-    The limits are those of every pair of senses, summed as if they erred together: simulated with two
-    senses, they held the truth 98% of the time or more, at 40 to 400 rows.
+    that the encoder mixes them by more than the tolerance, `steady` that it keeps them apart. One
+    wrong neighbour refutes that all are apart, so `p_no_change` is that of a mix
+    of no more than the tolerance.
     """
 
     name: ClassVar[str] = "vector.senses"
@@ -45,15 +49,17 @@ class WordSenses:
 
         `vectors` (n, d) are of length 1.
         """
-        known = sum(each is not None for each in senses)
-        effect = _effect(found, known, self.tolerance)
+        spots = [row for row, each in enumerate(senses) if each is not None]
+        codes = np.unique([str(senses[row]) for row in spots], return_inverse=True)[1]
+        known = len(spots)
+        effect = _effect(*wrong_limits(vectors[spots], codes, NEAR), self.tolerance)
         says = (
             f"of what is nearest to a text with {found.word!r}, {percent(found.wrong)} is of another "
             f"sense (chance gives {percent(found.chance)})"
         )
         needs = _needs(effect, known)
         short = (
-            "too near the tolerance" if needs is None else f"too few rows, about {needs:,} would do"
+            f"about {needs:,} texts would tell" if needs else "it is too near the tolerance to tell"
         )
         return Finding(
             self.name,
@@ -74,7 +80,7 @@ class WordSenses:
             },
             examples=_examples(column, found, texts, senses, vectors),
             next=_next(found, effect),
-            unsure=f"{says}: {short} to tell whether that matters",
+            unsure=f"{says}; {short} whether that matters",
         )
 
     def untold(self, column: str, word: str, senses: Given, *, declared: bool) -> Finding:
@@ -132,15 +138,8 @@ def grouped(found: Senses, texts: Sequence[str]) -> tuple[Mapping[str, Any], str
     return evidence, f"the texts with {found.word!r} fall into two groups: {told}"
 
 
-def _effect(found: Senses, rows: int, tolerance: float) -> Effect:
-    """Return the wrong neighbours as a part of what chance gives, at most 1."""
-    value = found.wrong / found.chance
-    low, high = (
-        sum(each.rows * limit for each, limit in zip(found.pairs, limits, strict=True))
-        / rows
-        / found.chance
-        for limits in ([each.low for each in found.pairs], [each.high for each in found.pairs])
-    )
+def _effect(value: float, low: float, high: float, tolerance: float) -> Effect:
+    """Return the effect, at most 1: mixed beyond chance is mixed."""
     away, error = value - tolerance, (value - low) / Z
     p = 1.0
     if away > 0:
@@ -149,10 +148,12 @@ def _effect(found: Senses, rows: int, tolerance: float) -> Effect:
 
 
 def _needs(effect: Effect, rows: int) -> int | None:
-    """Return the rows at which an arm of the interval is the tolerance; None where it is shorter."""
-    arm = max(effect.high - effect.value, effect.value - effect.low)
-    needs = math.ceil(rows * (arm / effect.tolerance) ** 2)
-    return needs if needs > rows else None
+    """Return the rows that tell, if they are as mixed as these; None where that is too many."""
+    above = effect.value > effect.tolerance
+    arm = effect.value - effect.low if above else effect.high - effect.value
+    room = effect.value - effect.tolerance if above else 2 * effect.tolerance - effect.value
+    needs = math.ceil(rows * (arm / room) ** 2) if room > 0 else FAR * rows
+    return needs if rows < needs < FAR * rows else None
 
 
 def _counted(senses: Given) -> dict[str, int]:

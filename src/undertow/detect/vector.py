@@ -36,6 +36,8 @@ SHARED = 50
 LISTED, EXAMPLES = 8, 6
 FOREIGN = 0.9
 """Where more than this share of the rows moved, another model is likelier than other data."""
+LOOKS = ("mean and spread", "the shares of small regions", "distance to the nearest known rows")
+"""What the battery's statistics look at, in words, in their order."""
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,18 @@ class Vector:
         outcome = battery.battery(known, now.rows, level=WATCH_FAMILY / SHARED)
         alarm = None if math.isnan(outcome.p) else outcome.p
         where = _regions(before, now)
+        foreign = size.effect.low > FOREIGN and not (_one(before.rows) or _one(now.rows))
         return replace(
             bare,
             effect=replace(size.effect, p_alarm=alarm),
-            says=_says(size, outcome, where),
+            says=_says(size, outcome, where, one=_one(now.rows)),
             needs_rows=rows_needed(tolerance),
+            unsure=_unsure(size, rows),
             evidence=_evidence(history, column, before, now, size, outcome, where),
             shape=_map(history, before, now, where) if value is None else None,
             examples=_examples(before, now) if _differ(size, alarm) else (),
-            causes=_causes(size, where),
-            next=_next(column, size),
+            causes=_causes(where, foreign=foreign),
+            next=_next(column, foreign=foreign),
         )
 
     def _within(
@@ -208,20 +212,47 @@ def _sure(where: Sequence[Region]) -> list[tuple[str, Region]]:
     return [(name, each) for name, each in told if each.p <= 0.01]
 
 
-def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region]) -> str:
+def _one(rows: Matrix) -> bool:
+    """Tell whether all rows are one vector."""
+    return bool((rows == rows[:1]).all())
+
+
+def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one: bool) -> str:
     effect, sure = size.effect, _sure(where)
     place = ""
     if sure:
         name, region = sure[0]
-        place = f"; {name!r} went from {percent(region.before)} to {percent(region.after)} of rows"
+        told = repr(name) if region.words else name
+        place = f"; {told} went from {percent(region.before)} to {percent(region.after)} of rows"
     share = percent(effect.value)
+    if one and effect.low > effect.tolerance:
+        return "every row has the same vector now"
+    if effect.low > FOREIGN:
+        return f"{share} of rows lie elsewhere, as another model's vectors would"
     if effect.value <= effect.tolerance and (effect.p_no_change > 0.05 or effect.low == 0):
-        return f"the rows lie otherwise than before ({outcome.says}), too few to size{place}"
+        if not outcome.p <= WATCH_FAMILY:
+            return "no difference of the vectors is shown"
+        strongest = min(battery.STATISTICS, key=lambda each: outcome.parts[each][1])
+        look = LOOKS[battery.STATISTICS.index(strongest)]
+        return (
+            f"the vectors differ from the reference's, most in {look} (p = {outcome.p:.1g}), "
+            f"but how many rows moved cannot be told{place}"
+        )
     if size.new >= max(size.gone, size.regrouped):
         return f"{share} of rows are where the reference has few or none{place}"
     if size.gone >= size.regrouped:
         return f"{share} of the reference's rows have hardly any like them now{place}"
     return f"{share} of rows moved between known groups{place}"
+
+
+def _unsure(size: Moved, rows: Rows) -> str:
+    """Return what is said where more rows would not tell, or would not be looked at."""
+    effect, needed = size.effect, rows_needed(size.effect.tolerance)
+    if effect.detected or min(needed, MOST) > min(rows.reference, rows.current):
+        return ""
+    most = f"{MOST:,} rows a side are compared at most, too few for"
+    why = most if needed > MOST else "that is too near"
+    return f"up to {percent(effect.high)} of rows may have moved: {why} a limit of {percent(effect.tolerance)}"
 
 
 def _differ(size: Moved, alarm: float | None) -> bool:
@@ -311,16 +342,16 @@ def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
     )
 
 
-def _causes(size: Moved, where: Sequence[Region]) -> tuple[str, ...]:
-    if size.effect.low > FOREIGN:
+def _causes(where: Sequence[Region], *, foreign: bool) -> tuple[str, ...]:
+    if foreign:
         return ("nearly every row moved, as if another model made the vectors",)
     told = [(name, region) for name, region in _sure(where) if region.grew]
     grew = [name for name, region in told if region.words][:3]
     return (f"more rows about {'; '.join(map(repr, grew))}",) if grew else ()
 
 
-def _next(column: Column, size: Moved) -> tuple[str, ...]:
-    if size.effect.low > FOREIGN:
+def _next(column: Column, *, foreign: bool) -> tuple[str, ...]:
+    if foreign:
         return (
             "undertow compare-encoders OLD NEW --anchors TEXTS --text COLUMN: is it another model?",
         )

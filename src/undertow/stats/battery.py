@@ -48,7 +48,7 @@ COMPONENTS = 64
 """Principal components that are compared. With 150 the Frechet distance alone sees more, the three
 statistics together do not, and a window takes half as long again (bench/vectors.py)."""
 STATISTICS = ("frechet", "cells", "novelty")
-WEIGHTS = np.array([[1.0], [1.0], [2.0]])
+WEIGHTS = np.array([[1.0], [1.0], [3.0]])
 """What each statistic's p is multiplied by before the smallest is taken. Novelty is one number: a
 reference that lies a little too close together weighs on all of its windows, and with a full share
 of the level such a reference raised an alarm in a fifth of them. It has power to spare."""
@@ -240,8 +240,11 @@ class _Measure:
         middle = known.centre + shift
         turn = axes.astype(np.float32)
         offset = (middle @ axes).astype(np.float32)
-        self.scores = np.concatenate((known.rows @ turn - offset, rows @ turn - offset))
-        # Clusters start from rows picked in the order of their content, which has no sides.
+        scores = np.concatenate((known.rows @ turn - offset, rows @ turn - offset))
+        # Copies of one row share scores and cell: products round apart, by side or place, and of
+        # two equal centres one would gather a side. In the order of content there are no sides.
+        _, spots, copies = np.unique(keys, return_index=True, return_inverse=True)
+        self.scores = scores[spots[copies]]
         order = np.argsort(keys, kind="stable")
         inner = self.scores[order]
         leaves = min(max(total // LEAF, 2), LEAVES)
@@ -250,7 +253,7 @@ class _Measure:
             tree = nested.grow(inner, leaves, random)
             leaf = np.empty_like(tree.leaf)
             leaf[order] = tree.leaf
-            self.trees.append(tree._replace(leaf=leaf))
+            self.trees.append(tree._replace(leaf=leaf[spots[copies]]))
 
     def __call__(self, inside: NDArray[np.bool_]) -> Floats:
         """Return the statistics (3, B) of the splits that put the rows `inside` (B, n) in current."""

@@ -53,14 +53,14 @@ def check(reference: str, current: str | None, **given: Any) -> int:
         hint = "give CURRENT, or --time COLUMN to compare the last part of one set with the rest"
         raise click.UsageError(f"nothing to compare {reference} with: {hint}")
     outputs.verify([each for each in (reference, current) if each is not None])
-    known = _accepted(given["accepted"])
+    known = accepted(given["accepted"])
     from undertow.verbs.check import check as compare
 
-    with _progress(outputs) as progress:
+    with progress_bar(outputs) as progress:
         report = compare(reference, current, **options, progress=progress)
     if current is not None:
         report = _pasteable(report, reference, current, given)
-    return _conclude(report, outputs, known, given)
+    return conclude(report, outputs, known, given)
 
 
 @click.command(cls=Verb, short_help="Compare named sets pairwise.")
@@ -89,12 +89,12 @@ def skew(sets: tuple[str, ...], **given: Any) -> int:
     outputs = Outputs.of(given)
     options = loop_options(given)
     outputs.verify(named.values())
-    known = _accepted(given["accepted"])
+    known = accepted(given["accepted"])
     from undertow.verbs.check import skew as compare
 
-    with _progress(outputs) as progress:
+    with progress_bar(outputs) as progress:
         report = compare(named, **options, progress=progress)
-    return _conclude(report, outputs, known, given)
+    return conclude(report, outputs, known, given)
 
 
 def exit_code(report: Report, fail_on: str) -> int:
@@ -143,9 +143,10 @@ def _pasteable(report: Report, reference: str, current: str, given: Mapping[str,
     return replace(report, findings=tuple(found))
 
 
-def _conclude(
+def conclude(
     report: Report, outputs: Outputs, known: tuple[Any, ...], given: Mapping[str, Any]
 ) -> int:
+    """Write the report wherever it was asked for, and return the exit code."""
     report = report.accepting(known)
     if given["redact"]:
         report = report.redact()
@@ -154,7 +155,7 @@ def _conclude(
     return code
 
 
-def _accepted(given: str | None) -> tuple[Any, ...]:
+def accepted(given: str | None) -> tuple[Any, ...]:
     """Return the acceptances that count, and name on standard error those that no longer do."""
     from undertow.config import ACCEPTED, read_acceptances
 
@@ -173,7 +174,8 @@ def today() -> dt.date:
     return dt.datetime.now().astimezone().date()
 
 
-def _progress(outputs: Outputs) -> Progress:
+def progress_bar(outputs: Outputs) -> Progress:
+    """Return the bar on standard error, silent where nobody looks at it."""
     from undertow.surfaces.progress import Progress
 
     return Progress(sys.stderr, quiet=outputs.quiet)

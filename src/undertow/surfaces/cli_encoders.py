@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.surfaces.cli_check import _accepted, _conclude, _progress
+from undertow.surfaces.cli_check import accepted, conclude, progress_bar
 from undertow.surfaces.cli_options import (
     Verb,
     option,
@@ -78,12 +78,12 @@ def compare_encoders(a: str, b: str, **given: Any) -> int:
     }
     options["golden_columns"] = _named(given["golden_column"])
     options["tolerance"] = _by_effect(given["tolerance"])
-    known = _accepted(given["accepted"])
+    known = accepted(given["accepted"])
     from undertow.verbs.encoders import compare_encoders as compare
 
-    with _progress(outputs) as progress:
+    with progress_bar(outputs) as progress:
         report: Report = compare(a, b, **options, progress=progress)
-    return _conclude(report, outputs, known, given)
+    return conclude(report, outputs, known, given)
 
 
 for _each in compare_encoders.params:

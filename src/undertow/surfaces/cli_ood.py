@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from undertow.surfaces.cli_check import _accepted, _conclude, _progress
+from undertow.surfaces.cli_check import accepted, conclude, progress_bar
 from undertow.surfaces.cli_options import (
     Verb,
     encoder_option,
@@ -79,10 +79,10 @@ def ood(reference: str, current: str, **given: Any) -> int:
         if given[name] is not None:
             options[name] = given[name]
     tolerance = _tolerance(given["tolerance"])
-    known = _accepted(given["accepted"])
+    known = accepted(given["accepted"])
     from undertow.verbs.ood import ood as score
 
-    with _progress(outputs) as progress:
+    with progress_bar(outputs) as progress:
         report = score(
             reference,
             current,
@@ -91,7 +91,7 @@ def ood(reference: str, current: str, **given: Any) -> int:
             progress=progress,
             **options,
         )
-    return _conclude(report, outputs, known, given)
+    return conclude(report, outputs, known, given)
 
 
 def _tolerance(words: Sequence[str]) -> float | None:

@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MANY = ("text", "vector", "image", "prediction", "score", "label", "segment", "ignore")
 ONCE = ("time", "id")
-READERS = frozenset({"check", "ood", "profile", "schema", "skew"})
+READERS = frozenset({"check", "compare-encoders", "ood", "profile", "schema", "senses", "skew"})
 _COLUMNS = {
     "text": "Free text, compared by its words and lengths.",
     "vector": "An embedding: a list of numbers of one length, or a pattern such as 'emb_*'.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from undertow.surfaces.cli_check import _accepted, _conclude, _progress
+from undertow.surfaces.cli_check import accepted, conclude, progress_bar
 from undertow.surfaces.cli_ood import _tolerance
 from undertow.surfaces.cli_options import (
     Verb,
@@ -54,12 +54,12 @@ def senses(data: str, **given: Any) -> int:
     names = ("text", "word", "encoder", "vector", "label", "where")
     options = {name: given[name] for name in names if given[name] is not None}
     tolerance = _tolerance(given["tolerance"])
-    known = _accepted(given["accepted"])
+    known = accepted(given["accepted"])
     from undertow.verbs.senses import senses as tell
 
-    with _progress(outputs) as progress:
+    with progress_bar(outputs) as progress:
         report = tell(data, tolerance=tolerance, progress=progress, **options)
-    return _conclude(report, outputs, known, given)
+    return conclude(report, outputs, known, given)
 
 
 for _each in senses.params:

@@ -27,6 +27,13 @@ LABELS = {
     "max": "Maximum",
     "min": "Minimum",
     "psi": "PSI",
+    "rsa": "RSA",
+    "isoscore": "IsoScore",
+    "mrr": "MRR",
+    "ndcg": "nDCG",
+    "cka": "CKA",
+    "mmd": "MMD",
+    "c2st": "Classifier two-sample test",
     "sd": "Standard deviation",
     "std": "Standard deviation",
 }

@@ -15,12 +15,16 @@ EFFECTS = {
     "total_variation": "{} of rows moved",
     "cohens_h": "{} between the two shares",
     "difference": "a difference of {}",
+    "moved_share": "{} of rows moved or are novel",
+    "relative_change": "{} of the quality lost",
 }
 EFFECT_NAMES = {
     "cdf_gap": "Largest gap between the cumulative distributions: the share of rows that moved",
     "total_variation": "Total variation: the share of rows that moved to another value",
     "cohens_h": "Cohen's h, the size of a change of one share: 50 to 60%, 10 to 17%, 1 to 4%",
     "difference": "Difference of a metric",
+    "moved_share": "Share of rows that moved or are novel, by where their nearest rows are",
+    "relative_change": "Part of what a re-index would find that is lost",
 }
 
 

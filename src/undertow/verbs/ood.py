@@ -76,9 +76,9 @@ def ood(  # noqa: PLR0913 - what a person says of a run
     """Score every current row by how unlike the reference it is, and report how many are.
 
     Each side is rows that `check` reads. Give `text` (encoded by `encoder`, by default TF-IDF fitted
-    on the reference's known rows), `vector`, or `score` (a classifier's logits). A row beyond the threshold, which
-    `rate` of the reference's held-out rows pass, is out of distribution. With `label`, a class of each
-    reference row, the score knows the classes too. `method` is one of
+    on the reference's known rows), `vector`, or `score` (a classifier's logits). A row beyond the
+    threshold, which `rate` of the reference's held-out rows pass, is out of distribution. With
+    `label`, a class of each reference row, the score knows the classes too. `method` is one of
     `undertow.stats.unfamiliar.METHODS`. `scores` is a Parquet file of one line a current row, in
     order: row (its place, from 0), score (higher is less familiar), is_ood, and p (how often a row
     of the reference's kind scores as high); all but row are null where there is nothing to score.

@@ -154,7 +154,7 @@ def _encoded(held: Held, spec: Encoder | None, progress: Progress | None) -> tup
         )
     tick = _tick(progress, encoder.name, len(held.texts))
     made: Matrix = encode(encoder, held.texts, tick=tick)
-    fine = made.any(axis=1)
+    fine = np.asarray(made.any(axis=1))
     if not fine.all():
         notes.append(f"{int((~fine).sum()):,} texts have a vector of zeros, and count for none")
     return held.only(fine, made, notes), str(fingerprint(encoder))
