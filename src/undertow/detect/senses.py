@@ -35,8 +35,7 @@ class WordSenses:
 
     0 is apart and 1 as mixed as if the senses were dealt out, however common each is. `changed` says
     that the encoder mixes them by more than the tolerance, `steady` that it keeps them apart. One
-    wrong neighbour refutes that all are apart, so `p_no_change` is that of a mix
-    of no more than the tolerance.
+    wrong neighbour refutes that all are apart: `p_no_change` is that of a mix of the tolerance.
     """
 
     name: ClassVar[str] = "vector.senses"
@@ -50,17 +49,17 @@ class WordSenses:
         `vectors` (n, d) are of length 1.
         """
         spots = [row for row, each in enumerate(senses) if each is not None]
-        codes = np.unique([str(senses[row]) for row in spots], return_inverse=True)[1]
-        known = len(spots)
+        codes, known = (
+            np.unique([str(senses[row]) for row in spots], return_inverse=True)[1],
+            len(spots),
+        )
         effect = _effect(*wrong_limits(vectors[spots], codes, NEAR), self.tolerance)
         says = (
             f"of what is nearest to a text with {found.word!r}, {percent(found.wrong)} is of another "
             f"sense (chance gives {percent(found.chance)})"
         )
         needs = _needs(effect, known)
-        short = (
-            f"about {needs:,} texts would tell" if needs else "it is too near the tolerance to tell"
-        )
+        enough = f"about {needs:,} texts would" if needs else "too near the tolerance to"
         return Finding(
             self.name,
             found.word,
@@ -80,7 +79,7 @@ class WordSenses:
             },
             examples=_examples(column, found, texts, senses, vectors),
             next=_next(found, effect),
-            unsure=f"{says}; {short} whether that matters",
+            unsure=f"{says}; {enough} tell whether that matters",
         )
 
     def untold(self, column: str, word: str, senses: Given, *, declared: bool) -> Finding:
@@ -89,11 +88,11 @@ class WordSenses:
         `declared` says that a column gave the senses, not the capital.
         """
         rows, counts = len(senses), _counted(senses)
-        told = ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "no sense known"
+        few = [f"{name[:40]} {count:,}" for name, count in list(counts.items())[:3]]
+        told = ", ".join(few + ["..."] * (len(counts) > 3)) or "no sense known"
         held = f"{rows:,} different texts hold {word!r} ({told})"
-        if rows < 2 * LEAST or declared:
-            says = f"{held}: two senses of {LEAST} texts each are needed"
-        else:
+        says = f"{held}: two senses of {LEAST} texts each are needed"
+        if rows >= 2 * LEAST and not declared:
             says = f"{held}: its capital tells no two senses apart"
         return Finding(
             self.name,
@@ -159,8 +158,8 @@ def _needs(effect: Effect, rows: int) -> int | None:
 def _counted(senses: Given) -> dict[str, int]:
     """Return the rows of each sense, the commonest senses first."""
     counts = Counter(each for each in senses if each is not None)
-    names = sorted(counts, key=lambda name: (-counts[name], name))[:LISTED]
-    return {name[:SHOWN]: counts[name] for name in names}
+    names = sorted(counts, key=lambda name: (-counts[name], name))
+    return {name[:SHOWN]: counts[name] for name in names[:LISTED]}
 
 
 def _pair(pair: Mixing) -> dict[str, Any]:
@@ -175,14 +174,12 @@ def _pair(pair: Mixing) -> dict[str, Any]:
 
 
 def _next(found: Senses, effect: Effect) -> tuple[str, ...]:
-    steps = []
+    steps = ("read the misplaced rows: is their sense right?",) if len(found.misplaced) else ()
     if found.p > SURE:
-        steps.append("these vectors do not tell the senses apart at all: try another encoder")
-    elif effect.value > effect.tolerance:
-        steps.append("try an encoder that was trained on such texts, or a larger one")
-    if len(found.misplaced):
-        steps.append("read the misplaced rows: is their sense right?")
-    return tuple(steps)
+        return ("these vectors do not tell the senses apart at all: try another encoder", *steps)
+    if effect.value > effect.tolerance:
+        return ("try an encoder that was trained on such texts, or a larger one", *steps)
+    return steps
 
 
 def _examples(
@@ -195,10 +192,9 @@ def _examples(
     for row, spots in zip(few.tolist(), which.tolist(), strict=True):
         near = [known[spot] for spot in spots if known[spot] != row][:NEAR]
         wrong = [each for each in near if senses[each] != senses[row]]
-        shown = {column: texts[row][:SHOWN], "sense": str(senses[row])[:SHOWN]}
+        shown = {column: "", "sense": str(senses[row])[:SHOWN]}
         if wrong:
-            other = str(senses[wrong[0]])[:SHOWN]
-            shown["beside"] = f"{other}: {texts[wrong[0]][:SHOWN]}"
+            shown["beside"] = f"{str(senses[wrong[0]])[:SHOWN]}: {texts[wrong[0]][:SHOWN]}"
             shown["nearest"] = f"{len(wrong)} of {len(near)} of another sense"
-        out.append(shown)
+        out.append(shown | {column: texts[row][:SHOWN]})
     return tuple(out)

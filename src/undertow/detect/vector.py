@@ -93,8 +93,9 @@ class Vector:
         subject = column.name if value is None else f"{column.name} [{value}]"
         size = moved(before.rows, now.rows, tolerance=tolerance)
         rows = Rows(len(before.rows), len(now.rows))
+        first = -1 if value is None else 1  # all rows before some of them
         bare = Finding(
-            check, subject, "", size.effect, rows, column=column.name, value=value, precedence=-1
+            check, subject, "", size.effect, rows, column=column.name, value=value, precedence=first
         )
         if not size.effect.defined:
             return replace(bare, says=f"{rows.reference:,} and {rows.current:,} usable vectors")
@@ -222,13 +223,13 @@ def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one
     place = ""
     if sure:
         name, region = sure[0]
-        told = repr(name) if region.words else name
+        told = name if name.startswith("region ") else repr(name)
         place = f"; {told} went from {percent(region.before)} to {percent(region.after)} of rows"
     share = percent(effect.value)
     if one and effect.low > effect.tolerance:
         return "every row has the same vector now"
     if effect.low > FOREIGN:
-        return f"{share} of rows lie elsewhere, as another model's vectors would"
+        return f"{share} of rows lie elsewhere than before, as another model's vectors would"
     if effect.value <= effect.tolerance and (effect.p_no_change > 0.05 or effect.low == 0):
         if not outcome.p <= WATCH_FAMILY:
             return "no difference of the vectors is shown"
@@ -238,9 +239,10 @@ def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one
             f"the vectors differ from the reference's, most in {look} (p = {outcome.p:.1g}), "
             f"but how many rows moved cannot be told{place}"
         )
-    if size.new >= max(size.gone, size.regrouped):
+    # Rows in a place of their own are a group too, so they count as regrouped besides.
+    if size.new >= max(size.gone, 0.8 * size.regrouped):
         return f"{share} of rows are where the reference has few or none{place}"
-    if size.gone >= size.regrouped:
+    if size.gone >= 0.8 * size.regrouped:
         return f"{share} of the reference's rows have hardly any like them now{place}"
     return f"{share} of rows moved between known groups{place}"
 
@@ -250,9 +252,11 @@ def _unsure(size: Moved, rows: Rows) -> str:
     effect, needed = size.effect, rows_needed(size.effect.tolerance)
     if effect.detected or min(needed, MOST) > min(rows.reference, rows.current):
         return ""
-    most = f"{MOST:,} rows a side are compared at most, too few for"
-    why = most if needed > MOST else "that is too near"
-    return f"up to {percent(effect.high)} of rows may have moved: {why} a limit of {percent(effect.tolerance)}"
+    most = (
+        f"{MOST:,} rows a side are compared at most, too few for" if needed > MOST else "too near"
+    )
+    limit = percent(effect.tolerance)
+    return f"up to {percent(effect.high)} of rows may have moved: {most} a limit of {limit}"
 
 
 def _differ(size: Moved, alarm: float | None) -> bool:

@@ -19,8 +19,8 @@ def wrong_limits(vectors: Matrix, senses: Ints, near: int) -> tuple[float, float
     are independent draws. The error is that of a sum of influences: a row's own share, what it is to
     the rows that have it for a neighbour (without it, another like the rest of their neighbours would
     stand there), and what its sense adds to chance. The limits are the score's, for as many rows as
-    that error tells of. Simulated with 2 and 6 senses and 40 to 400 rows, they held the truth 92 to
-    98% of the time.
+    that error tells of, the upper one no less than where every sense's rows were all right. Simulated
+    with 2 and 6 senses and 40 to 400 rows, they held the truth 93 to 99% of the time.
 
     >>> rows = np.array([[9, 0], [9, 1], [9, 2], [0, 9], [1, 9], [2, 9]], np.float32)
     >>> rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -41,6 +41,9 @@ def wrong_limits(vectors: Matrix, senses: Ints, near: int) -> tuple[float, float
     drawn = 2 * (np.square(parts).sum() - parts[senses])
     influence = (own - share) + met - share / chance * drawn
     error = float(np.sqrt(np.square(influence).sum())) / n
-    worth = max(share * (1 - share) / error**2, 1.0) if error > 0 and 0 < share < 1 else float(n)
+    some = error > 0 and 0 < share < 1
+    fewest = n / np.count_nonzero(sizes)
+    worth = max(share * (1 - share) / error**2, 1.0) if some else fewest
     low, high = limits(share * worth, worth)
+    high = max(high, limits(0.0, fewest)[1])
     return share / chance, float(low) / chance, float(high) / chance
