@@ -34,7 +34,7 @@ encoder:  ## encoders that need torch and ONNX Runtime, in an environment of the
 	@test -x .venv-encoder/bin/python || $(PYTHON) -m venv .venv-encoder
 	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[text,onnx]" onnx pytest pytest-randomly pytest-xdist hypothesis
-	OMP_NUM_THREADS=1 .venv-encoder/bin/python -m pytest tests/adapters/test_minilm.py tests/adapters/test_onnx.py -m encoder -n 0
+	OMP_NUM_THREADS=1 .venv-encoder/bin/python -m pytest tests/adapters/test_minilm.py tests/adapters/test_onnx.py tests/stories/test_real_vectors.py -m encoder -n 0
 
 check: $(STAMP)  ## style, types, import rules, documentation that is current
 	$(BIN)/ruff check

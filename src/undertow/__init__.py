@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from undertow.verbs.encoders import compare_encoders
     from undertow.verbs.ood import ood
     from undertow.verbs.profile import infer_schema, profile
+    from undertow.verbs.senses import senses
 
 __all__ = [
     "Column",
@@ -53,6 +54,7 @@ __all__ = [
     "ood",
     "profile",
     "save",
+    "senses",
     "skew",
 ]
 
@@ -71,6 +73,7 @@ _ROOMS = {
     "undertow.verbs.encoders": {"compare_encoders"},
     "undertow.verbs.ood": {"ood"},
     "undertow.verbs.profile": {"infer_schema", "profile"},
+    "undertow.verbs.senses": {"senses"},
 }  # fmt: skip
 
 

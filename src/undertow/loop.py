@@ -20,6 +20,7 @@ from undertow.adapters.images import developed
 from undertow.adapters.maps import named_map, projection
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
+from undertow.core.embeds import space_label
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
 from undertow.core.finding import Finding
 from undertow.core.profile import Profile
@@ -260,9 +261,20 @@ class Loop:
             vectors = {column.name for column in like.schema.of(kind=Kind.VECTOR)}
         patterns = [*said.vectors, *sorted(vectors)]
         rows, _ = gathered(open_dataset(data, where=where), patterns, required=like is None)
-        return developed(
-            rows, [*said.images, *sorted(images)], left=said.names, encoder=self.image_encoder
-        )
+        if like is None:
+            for name in said.images:
+                if name not in rows.arrow.names:
+                    hint = did_you_mean(name, rows.arrow.names)
+                    raise UsageError(f"no column {name!r} in {rows.source}{hint}")
+        # What is bytes in the reference is bytes here too, whatever they look like.
+        left = said.names if like is None else rows.arrow.names
+        asked, encoder = [*said.images, *sorted(images)], self.image_encoder
+        found = developed(rows, asked, left=left, encoder=encoder)
+        if like is None and encoder is not None and not getattr(found, "images", ()):
+            raise UsageError(
+                "an image encoder reads an image column, and there is none; give --image"
+            )
+        return found
 
     def _declared(self, data: Dataset | Profile) -> Declared:
         """Return what was said, its patterns of vector columns replaced by what those became."""
@@ -273,7 +285,7 @@ class Loop:
     def _encoded(self, before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
         """Return both sides with vectors of the texts, if an encoder was named, and what to note."""
         if self.encoder is None:
-            return before, now, ()
+            return _unencoded(before, now)
         from undertow.adapters.encoders import open_encoder
 
         column, encoder = self.declared.text(before.schema), open_encoder(self.encoder)
@@ -356,6 +368,24 @@ def load(path: str | os.PathLike[str]) -> Profile:
     content = profile_file.read(path)
     profile = profile_file.from_bytes(content, os.fspath(path), plugins.summary, plugins.lenses())
     return replace(profile, source=profile.source or os.fspath(path))
+
+
+def _unencoded(before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
+    """Return the sides without vectors that an encoder made of one side's texts alone, and notes.
+
+    The data never held them, so that they are not there now is no column gone.
+    """
+    notes = []
+    for column in before.schema.of(kind=Kind.VECTOR):
+        if column.origin and column.space and column.name not in now.schema:
+            left = Schema(tuple(each for each in before.schema if each.name != column.name))
+            before = replace(before, schema=left)
+            made = space_label(column.space)
+            notes.append(
+                f"the vectors of {column.origin!r} that {made} made for the reference were not "
+                "compared: name the encoder again with --encoder"
+            )
+    return before, now, tuple(notes)
 
 
 def _rows(data: Dataset | Profile) -> Dataset:

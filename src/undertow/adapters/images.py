@@ -33,11 +33,14 @@ MOST_PIXELS = 64_000_000
 LOOKED_AT = 256
 """Pixels of the longer side at which an image is measured."""
 THUMBNAIL = 48
+UNSTEADY = 0.99
+"""Cosine of one image's two vectors below which an encoder is refused."""
 TEXTS = (pa.types.is_string, pa.types.is_large_string)
 BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 _BATCH = 256
 
+Matrix = NDArray[np.float32]
 Encodes = Callable[[Sequence[Any]], Any]
 """What makes vectors of images: a list of PIL images (RGB) -> (n, d) numbers."""
 
@@ -197,17 +200,16 @@ class Developed:
         there = [picture for picture in pictures if picture is not None]
         if not there:
             return [None] * len(pictures)
-        try:
-            found = np.asarray(self.encoder(there), np.float32)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"the encoder of {name!r} gave no matrix of numbers: {error}"
-            ) from error
+        found = self._called(name, there)
         if found.ndim != 2 or len(found) != len(there):
             raise DataError(
                 f"the encoder of {name!r} gave shape {found.shape} for {len(there)} images: it has to "
                 "give one vector each"
             )
+        if not np.isfinite(found).all():
+            raise DataError(f"the encoder of {name!r} gave NaN or infinity; see for which image")
+        if name not in self._sizes:
+            self._twice(name, there[0], found[0])
         if self._sizes.setdefault(name, found.shape[1]) != found.shape[1]:
             raise DataError(
                 f"the encoder of {name!r} gave vectors of {self._sizes[name]} numbers, then of "
@@ -215,6 +217,34 @@ class Developed:
             )
         rows = iter(found.tolist())
         return [None if picture is None else next(rows) for picture in pictures]
+
+    def _called(self, name: str, pictures: Sequence[Any]) -> Matrix:
+        assert self.encoder is not None
+        try:
+            found = self.encoder(pictures)
+        except Exception as error:  # whatever the user's code raises, it is one thing to the user
+            what = str(error).strip().split("\n")[0][:120]
+            told = f"{type(error).__name__}: {what}" if what else type(error).__name__
+            raise DataError(
+                f"the encoder of {name!r} failed on {len(pictures)} images ({told}); try it on one"
+            ) from error
+        try:
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinity
+                return np.asarray(found, np.float32)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the encoder of {name!r} gave no matrix of numbers: {error}"
+            ) from error
+
+    def _twice(self, name: str, picture: Any, first: Matrix) -> None:
+        """Raise DataError where an image, encoded again, gives another vector."""
+        again = self._called(name, [picture]).ravel()
+        size = float(np.linalg.norm(first)) * float(np.linalg.norm(again))
+        if again.shape != first.shape or (size > 0 and float(first @ again) / size < UNSTEADY):
+            raise DataError(
+                f"the encoder of {name!r} is not deterministic: one image, encoded twice, gave two "
+                "vectors; switch dropout or sampling off"
+            )
 
 
 class _Kept:

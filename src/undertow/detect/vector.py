@@ -103,18 +103,21 @@ class Vector:
         outcome = battery.battery(known, now.rows, level=WATCH_FAMILY / SHARED)
         alarm = None if math.isnan(outcome.p) else outcome.p
         where = _regions(before, now)
-        foreign = size.effect.low > FOREIGN and not (_one(before.rows) or _one(now.rows))
+        shown = size.effect.detected or outcome.p <= WATCH_FAMILY
+        was_one, one = (bool((side.rows == side.rows[:1]).all()) for side in (before, now))
+        foreign = size.effect.low > FOREIGN and not (was_one or one)
         return replace(
             bare,
             effect=replace(size.effect, p_alarm=alarm),
-            says=_says(size, outcome, where, one=_one(now.rows)),
+            says=_says(size, outcome, where, one=one),
             needs_rows=rows_needed(tolerance),
             unsure=_unsure(size, rows),
             evidence=_evidence(history, column, before, now, size, outcome, where),
             shape=_map(history, before, now, where) if value is None else None,
-            examples=_examples(before, now) if _differ(size, alarm) else (),
+            # Without a difference, the newest rows are noise.
+            examples=_examples(before, now) if shown else (),
             causes=_causes(where, foreign=foreign),
-            next=_next(column, foreign=foreign),
+            next=_next(history, column, foreign=foreign),
         )
 
     def _within(
@@ -210,19 +213,12 @@ def _named(region: Region, place: int) -> str:
 def _sure(where: Sequence[Region]) -> list[tuple[str, Region]]:
     """Return the regions whose share moved for certain, by name."""
     told = [(_named(each, place), each) for place, each in enumerate(where)]
-    return [(name, each) for name, each in told if each.p <= 0.01]
-
-
-def _one(rows: Matrix) -> bool:
-    """Tell whether all rows are one vector."""
-    return bool((rows == rows[:1]).all())
+    return [each for each in told if each[1].p <= 0.01]
 
 
 def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one: bool) -> str:
-    effect, sure = size.effect, _sure(where)
-    place = ""
-    if sure:
-        name, region = sure[0]
+    effect, place = size.effect, ""
+    for name, region in sorted(_sure(where), key=lambda each: not each[1].grew)[:1]:
         told = name if name.startswith("region ") else repr(name)
         place = f"; {told} went from {percent(region.before)} to {percent(region.after)} of rows"
     share = percent(effect.value)
@@ -230,9 +226,10 @@ def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one
         return "every row has the same vector now"
     if effect.low > FOREIGN:
         return f"{share} of rows lie elsewhere than before, as another model's vectors would"
-    if effect.value <= effect.tolerance and (effect.p_no_change > 0.05 or effect.low == 0):
-        if not outcome.p <= WATCH_FAMILY:
-            return "no difference of the vectors is shown"
+    fired = outcome.p <= WATCH_FAMILY  # not where it is nan
+    if effect.p_no_change > WATCH_FAMILY and not fired:
+        return "no difference of the vectors is shown"
+    if fired and effect.value <= effect.tolerance and effect.low == 0:
         strongest = min(battery.STATISTICS, key=lambda each: outcome.parts[each][1])
         look = LOOKS[battery.STATISTICS.index(strongest)]
         return (
@@ -250,18 +247,13 @@ def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one
 def _unsure(size: Moved, rows: Rows) -> str:
     """Return what is said where more rows would not tell, or would not be looked at."""
     effect, needed = size.effect, rows_needed(size.effect.tolerance)
-    if effect.detected or min(needed, MOST) > min(rows.reference, rows.current):
+    if effect.detected or MOST >= needed > min(rows.reference, rows.current):
         return ""
     most = (
         f"{MOST:,} rows a side are compared at most, too few for" if needed > MOST else "too near"
     )
     limit = percent(effect.tolerance)
     return f"up to {percent(effect.high)} of rows may have moved: {most} a limit of {limit}"
-
-
-def _differ(size: Moved, alarm: float | None) -> bool:
-    """Tell whether there is a difference to show rows of: without one, the newest rows are noise."""
-    return size.effect.detected or (alarm is not None and alarm <= WATCH_FAMILY)
 
 
 def _evidence(
@@ -354,12 +346,18 @@ def _causes(where: Sequence[Region], *, foreign: bool) -> tuple[str, ...]:
     return (f"more rows about {'; '.join(map(repr, grew))}",) if grew else ()
 
 
-def _next(column: Column, *, foreign: bool) -> tuple[str, ...]:
+def _next(history: History, column: Column, *, foreign: bool) -> tuple[str, ...]:
+    origin = column.origin
+    image = (
+        origin in history.reference.schema and history.reference.schema[origin].kind is Kind.IMAGE
+    )
+    if image:  # no command scores or compares images
+        return ()
     if foreign:
         return (
             "undertow compare-encoders OLD NEW --anchors TEXTS --text COLUMN: is it another model?",
         )
-    flag = f"--text {column.origin}" if column.origin else f"--vector {column.name}"
+    flag = f"--text {origin}" if origin else f"--vector {column.name}"
     return (f"undertow ood REFERENCE CURRENT {flag} --scores scores.parquet: score each row",)
 
 

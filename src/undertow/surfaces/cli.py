@@ -23,6 +23,7 @@ from undertow.surfaces.cli_data import profile, schema
 from undertow.surfaces.cli_demo import demo, version
 from undertow.surfaces.cli_encoders import compare_encoders
 from undertow.surfaces.cli_ood import ood
+from undertow.surfaces.cli_senses import senses
 from undertow.surfaces.cli_output import deliver, note
 
 USAGE = 2
@@ -69,7 +70,7 @@ def undertow(ctx: click.Context, show_version: bool) -> int | None:
     return None
 
 
-for _verb in (check, skew, ood, compare_encoders, profile, schema, accept, demo, version):
+for _verb in (check, skew, ood, compare_encoders, senses, profile, schema, accept, demo, version):
     undertow.add_command(_verb)
 
 
