@@ -226,7 +226,8 @@ class Loop:
 
     def _history(self, reference: Profile, now: Profile) -> History:
         for name in sorted(self.by):
-            reference.column(name)  # or say what it may have meant
+            if reference.column(name).kind is Kind.VECTOR:  # or say what the name may have meant
+                raise UsageError(f"--by {name}: a vector has no values to compare within")
         offered = {name for check in plugins.checks() for name in getattr(check, "offers", ())}
         for name in sorted(self.evidence - offered):
             raise UsageError(f"no evidence {name!r}{did_you_mean(name, sorted(offered))}")

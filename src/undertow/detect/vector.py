@@ -104,12 +104,12 @@ class Vector:
         alarm = None if math.isnan(outcome.p) else outcome.p
         where = _regions(before, now)
         shown = size.effect.detected or outcome.p <= WATCH_FAMILY
-        was_one, one = (bool((side.rows == side.rows[:1]).all()) for side in (before, now))
-        foreign = size.effect.low > FOREIGN and not (was_one or one)
+        alike = [len(s.rows) > 1 and bool((s.rows == s.rows[0]).all()) for s in (before, now)]
+        foreign = size.effect.low > FOREIGN and not any(alike)
         return replace(
             bare,
             effect=replace(size.effect, p_alarm=alarm),
-            says=_says(size, outcome, where, one=one),
+            says=_says(size, outcome, where, one=alike[1]),
             needs_rows=rows_needed(tolerance),
             unsure=_unsure(size, rows),
             evidence=_evidence(history, column, before, now, size, outcome, where),

@@ -23,8 +23,8 @@ from undertow.surfaces.cli_data import profile, schema
 from undertow.surfaces.cli_demo import demo, version
 from undertow.surfaces.cli_encoders import compare_encoders
 from undertow.surfaces.cli_ood import ood
-from undertow.surfaces.cli_senses import senses
 from undertow.surfaces.cli_output import deliver, note
+from undertow.surfaces.cli_senses import senses
 
 USAGE = 2
 INTERRUPTED = 130
