@@ -66,7 +66,7 @@ PROFILE = (
     + """
 import undertow.loop, undertow.plugins, undertow.surfaces.json
 undertow.plugins.checks()
-reference = undertow.loop.load(sys.argv[1])
+reference = undertow.opening.load(sys.argv[1])
 begin()
 undertow.loop.Loop().check(reference, sys.argv[2]).to_json()
 end()
@@ -74,8 +74,8 @@ end()
 )
 
 SAVE = """
-import sys, undertow.loop
-undertow.loop.save(undertow.loop.Loop().profile(sys.argv[1]), sys.argv[2])
+import sys, undertow.loop, undertow.opening
+undertow.opening.save(undertow.loop.Loop().profile(sys.argv[1]), sys.argv[2])
 """
 
 

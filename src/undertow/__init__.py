@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from undertow.core.report import Report
     from undertow.core.schema import Column, Kind, Role, Schema
     from undertow.core.verdict import Effect, Verdict
-    from undertow.loop import Loop, load, save
+    from undertow.loop import Loop
+    from undertow.opening import load, save
     from undertow.verbs.check import check, skew
     from undertow.verbs.encoders import compare_encoders
     from undertow.verbs.ood import ood
@@ -68,7 +69,8 @@ _ROOMS = {
     "undertow.core.report": {"Report"},
     "undertow.core.schema": {"Column", "Kind", "Role", "Schema"},
     "undertow.core.verdict": {"Effect", "Verdict"},
-    "undertow.loop": {"Loop", "load", "save"},
+    "undertow.loop": {"Loop"},
+    "undertow.opening": {"load", "save"},
     "undertow.verbs.check": {"check", "skew"},
     "undertow.verbs.encoders": {"compare_encoders"},
     "undertow.verbs.ood": {"ood"},

@@ -7,7 +7,6 @@ the answers together.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,11 +15,9 @@ from typing import Any, Unpack
 from threadpoolctl import threadpool_limits
 
 from undertow import plugins
-from undertow.adapters.images import developed
 from undertow.adapters.maps import named_map, projection
 from undertow.core.check import History
 from undertow.core.dataset import Dataset
-from undertow.core.embeds import space_label
 from undertow.core.errors import ProfileError, UsageError, did_you_mean
 from undertow.core.finding import Finding
 from undertow.core.profile import Profile
@@ -32,18 +29,16 @@ from undertow.detect.wobble import Taught, teach
 from undertow.observe import blocks, measure
 from undertow.observe.declare import Declared, named
 from undertow.observe.dimensions import same_dimension, same_space
-from undertow.observe.encode import both_encoded
+from undertow.observe.encode import both_encoded, unencoded
+from undertow.opening import opened
 from undertow.options import Encoder, Options, Progress, declared, tolerances
 from undertow.sources import (
     both,
-    gathered,
-    open_dataset,
     split_by,
     split_by_time,
     vector_names,
 )
 from undertow.stats.calendar import Layout
-from undertow.stores import profile_file
 
 
 @dataclass(frozen=True)
@@ -243,39 +238,7 @@ class Loop:
     def _opened(
         self, data: Any, where: str | None, *, like: Dataset | Profile | None = None
     ) -> Dataset | Profile:
-        """Return a saved profile, or the rows with their vectors gathered and their images made plain.
-
-        What is an image in the reference (`like`) is one here; a vector may be gone here.
-        """
-        if isinstance(data, Profile) or (
-            isinstance(data, str | os.PathLike) and profile_file.is_profile(data)
-        ):
-            if where is not None:
-                raise UsageError(
-                    "a condition needs rows; a profile holds none, make it with --where"
-                )
-            return data if isinstance(data, Profile) else load(data)
-        said = self.declared
-        images, vectors = set(getattr(like, "images", ())), set[str]()
-        if isinstance(like, Profile):
-            images = {column.name for column in like.schema.of(kind=Kind.IMAGE)}
-            vectors = {column.name for column in like.schema.of(kind=Kind.VECTOR)}
-        patterns = [*said.vectors, *sorted(vectors)]
-        rows, _ = gathered(open_dataset(data, where=where), patterns, required=like is None)
-        if like is None:
-            for name in said.images:
-                if name not in rows.arrow.names:
-                    hint = did_you_mean(name, rows.arrow.names)
-                    raise UsageError(f"no column {name!r} in {rows.source}{hint}")
-        # What is bytes in the reference is bytes here too, whatever they look like.
-        left = said.names if like is None else rows.arrow.names
-        asked, encoder = [*said.images, *sorted(images)], self.image_encoder
-        found = developed(rows, asked, left=left, encoder=encoder)
-        if like is None and encoder is not None and not getattr(found, "images", ()):
-            raise UsageError(
-                "an image encoder reads an image column, and there is none; give --image"
-            )
-        return found
+        return opened(data, self.declared, where=where, like=like, encoder=self.image_encoder)
 
     def _declared(self, data: Dataset | Profile) -> Declared:
         """Return what was said, its patterns of vector columns replaced by what those became."""
@@ -286,7 +249,7 @@ class Loop:
     def _encoded(self, before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
         """Return both sides with vectors of the texts, if an encoder was named, and what to note."""
         if self.encoder is None:
-            return _unencoded(before, now)
+            return unencoded(before, now)
         from undertow.adapters.encoders import open_encoder
 
         column, encoder = self.declared.text(before.schema), open_encoder(self.encoder)
@@ -355,38 +318,6 @@ class Loop:
                 self.progress(stage, done, None)
 
         return tick
-
-
-def save(profile: Profile, path: str | os.PathLike[str]) -> None:
-    """Write a profile to a file, whole or not at all."""
-    from undertow.config import write_file
-
-    write_file(path, profile_file.to_bytes(profile))
-
-
-def load(path: str | os.PathLike[str]) -> Profile:
-    """Return the profile in a file; raise ProfileError where it is damaged or of another version."""
-    content = profile_file.read(path)
-    profile = profile_file.from_bytes(content, os.fspath(path), plugins.summary, plugins.lenses())
-    return replace(profile, source=profile.source or os.fspath(path))
-
-
-def _unencoded(before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
-    """Return the sides without vectors that an encoder made of one side's texts alone, and notes.
-
-    The data never held them, so that they are not there now is no column gone.
-    """
-    notes = []
-    for column in before.schema.of(kind=Kind.VECTOR):
-        if column.origin and column.space and column.name not in now.schema:
-            left = Schema(tuple(each for each in before.schema if each.name != column.name))
-            before = replace(before, schema=left)
-            made = space_label(column.space)
-            notes.append(
-                f"the vectors of {column.origin!r} that {made} made for the reference were not "
-                "compared: name the encoder again with --encoder"
-            )
-    return before, now, tuple(notes)
 
 
 def _rows(data: Dataset | Profile) -> Dataset:

@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_told_and_no_row_is_lost(tmp_path):
     assert [row["n"] for row in made] == [0, 1, 2, 3, 4, 5]
     states = [row["photo:state"] for row in made]
     assert states[:2] == ["read", "broken"]
-    assert states[2:5] == ["broken", "missing", "broken"]
+    assert states[2:5] == ["broken", "absent", "broken"]
     assert states[5] in {"huge", "broken"}
     assert all(made[n]["photo:brightness"] is None for n in range(1, 6))
 
@@ -95,7 +95,7 @@ def test_paths_are_read_and_a_missing_file_is_missing(tmp_path):
     """Paths are read and a missing file is missing."""
     (tmp_path / "a.png").write_bytes(picture(3))
     made = rows([str(tmp_path / "a.png"), str(tmp_path / "b.png"), str(tmp_path)])
-    assert [row["photo:state"] for row in made] == ["read", "missing", "broken"]
+    assert [row["photo:state"] for row in made] == ["read", "absent", "broken"]
 
 
 def test_a_batch_is_the_same_read_twice_and_by_columns():

@@ -192,7 +192,7 @@ def test_classes_that_came_to_sit_inside_one_another_are_told():
     report = ut.check(labelled(1, mixed=False), labelled(2, mixed=True), text="text", label="label")
     found = finding(report, MixedClasses.name, "v~label")
     assert found.verdict is Verdict.CHANGED
-    assert {"card", "loan"} == set(found.value.split(" in "))
+    assert {"card", "loan"} == set(found.evidence["pair"])
 
 
 def test_a_check_of_vectors_has_declared_settings():

@@ -83,7 +83,7 @@ class Loop(types.ModuleType):
 def loop(monkeypatch, tmp_path):
     """Stand in for the loop, in an empty folder, on 20 November 2026."""
     fake = Loop()
-    for door in ("undertow.loop", "undertow.verbs.check", "undertow.verbs.profile"):
+    for door in ("undertow.opening", "undertow.verbs.check", "undertow.verbs.profile"):
         monkeypatch.setitem(sys.modules, door, fake)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli_check, "today", lambda: dt.date(2026, 11, 20))

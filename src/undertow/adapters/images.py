@@ -26,7 +26,7 @@ from undertow.core.errors import DataError, MissingExtra, UsageError
 
 NUMBERS = ("brightness", "contrast", "saturation", "sharpness", "width", "height", "aspect")
 WORDS = ("format", "state", "print")
-READ, MISSING, BROKEN, HUGE = "read", "missing", "broken", "huge"
+READ, ABSENT, BROKEN, HUGE = "read", "absent", "broken", "huge"
 """States: decoded; null or no such file; not to be decoded; more pixels than MOST_PIXELS."""
 MOST_PIXELS = 64_000_000
 """An image of more is told and not decoded: a small file can spell one that fills the memory."""
@@ -270,7 +270,7 @@ def _row(cell: bytes | str | None) -> tuple[dict[str, Any], Any]:
     from PIL import Image, UnidentifiedImageError
 
     if cell is None:
-        return {"state": MISSING}, None
+        return {"state": ABSENT}, None
     row: dict[str, Any] = {}
     try:
         with warnings.catch_warnings():
@@ -288,7 +288,7 @@ def _row(cell: bytes | str | None) -> tuple[dict[str, Any], Any]:
                 picture = _small(image)
                 return {**row, **_measured(picture), "state": READ}, picture
     except FileNotFoundError:
-        return {"state": MISSING}, None
+        return {"state": ABSENT}, None
     except Image.DecompressionBombError:
         return {**row, "state": HUGE}, None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError):

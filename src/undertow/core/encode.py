@@ -195,7 +195,7 @@ def _called(encoder: Encodes, texts: list[str]) -> Any:
         return encoder(texts)
     except UndertowError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a function that leaves would take the report along
         what = str(error).strip().split("\n")[0][:120]
         told = f"{type(error).__name__}: {what}" if what else type(error).__name__
         raise DataError(

@@ -229,7 +229,8 @@ def _rows_to_look_at(
     step = f"see how rows with {name} = {value} differ from the rest: " + sql.rest(
         which, f"{column} = {word}", f"{column} <> {word}"
     )
-    return sampled.examples(side, name, holds), (step,)
+    # A column that was made of another is not in the data, where the step would look for it.
+    return sampled.examples(side, name, holds), () if side.column(name).origin else (step,)
 
 
 def _share_needs(effect: Effect, weights: Counts) -> int | None:

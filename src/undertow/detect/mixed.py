@@ -87,8 +87,8 @@ class MixedClasses:
             _effect(pair, len(found), tolerance),
             Rows(len(before.rows), len(now.rows)),
             column=column.name,
-            value=f"{pair.after.label} in {pair.after.other}",
             evidence={
+                "pair": [pair.after.label, pair.after.other],
                 "chance": {"reference": pair.before.chance, "current": pair.after.chance},
                 "mixed_now": [_told(each) for each in list(current.values())[:LISTED]],
             },

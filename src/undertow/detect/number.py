@@ -126,6 +126,8 @@ def _rows_to_look_at(
     column = sql.name(name)
     left, right = ("<=", ">") if below else (">", "<=")
     rest = int(theirs.tally[at + 1 :].sum() if below else theirs.tally[: at + 1].sum())
+    if now.column(name).origin:  # not in the data, where the step would look for it
+        return sampled.examples(now, name, gained), ()
     if not rest:
         every = f"ask where {name!r} comes from now: every row has {column} {left} {cut:.6g}"
         return sampled.examples(now, name, gained), (every,)

@@ -217,7 +217,7 @@ def _found(history: History, column: Column, spike: _Spike) -> Finding:
         },
         shape=two_shares(name, "other values", spike.hits, spike.rows),
         examples=sampled.examples(history.now, column.name, values == spike.value) if rose else (),
-        next=(step,),
+        next=() if column.origin else (step,),
     )
 
 

@@ -115,7 +115,7 @@ class Range:
                 history.now, column.name, (values < span.low) | (values > span.high)
             ),
             next=(f"see how the rows outside differ from the rest: {step}",)
-            if below + above < 1
+            if below + above < 1 and not column.origin
             else (),
             precedence=1,
         )

@@ -8,32 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from undertow.core.check import History, family
 from undertow.core.finding import Finding, Rows, percent
-from undertow.core.profile import EVERY, Profile
 from undertow.core.schema import Column, Kind, Role, Schema
 from undertow.core.summary import Need
-from undertow.core.values import to_floats, to_text
-from undertow.core.vectors import Matrix, matrix
 from undertow.core.verdict import WATCH_FAMILY
-from undertow.stats import battery, projection, sampled, twosample
-from undertow.stats.counts import stream
+from undertow.detect.vector_map import LISTED, map_of, named, sure
+from undertow.detect.vector_sides import MOST, Side, side_of, words_of
+from undertow.stats import battery, sampled, twosample
 from undertow.stats.describe import Curve
 from undertow.stats.moved import Moved, moved, rows_needed
 from undertow.stats.neighbours import unit
 from undertow.stats.regions import Region, regions, rows_by_newness
 from undertow.summaries.categories import Categories
 from undertow.summaries.histogram import Histogram
-from undertow.summaries.sample import RowSample
 
-MOST = 4096
-"""Rows of a side that are compared: what a profile keeps of it."""
 SHARED = 50
 """Comparisons of a report up to which the battery's p is resolved: it is held against .05 / 50."""
-LISTED, EXAMPLES = 8, 6
+EXAMPLES = 6
 FOREIGN = 0.9
 """Where more than this share of the rows moved, another model is likelier than other data."""
 LOOKS = ("mean and spread", "the shares of small regions", "distance to the nearest known rows")
@@ -79,14 +72,14 @@ class Vector:
         for column in history.shared(kind=Kind.VECTOR):
             if column.role in {Role.PREDICTION, Role.SCORE}:
                 continue
-            before, now = _side(history.reference, column), _side(history.now, column)
+            before, now = side_of(history.reference, column), side_of(history.now, column)
             if before is None or now is None or before.rows.shape[1] != now.rows.shape[1]:
                 continue
             yield self._compare(history, column, before, now)
             yield from self._within(history, column, before, now)
 
     def _compare(
-        self, history: History, column: Column, before: _Side, now: _Side, value: str | None = None
+        self, history: History, column: Column, before: Side, now: Side, value: str | None = None
     ) -> Finding:
         check = f"{family(column)}.vector"
         tolerance = history.tolerance(check, "moved_share", column.name, self.tolerance)
@@ -113,7 +106,7 @@ class Vector:
             needs_rows=rows_needed(tolerance),
             unsure=_unsure(size, rows),
             evidence=_evidence(history, column, before, now, size, outcome, where),
-            shape=_map(history, before, now, where) if value is None else None,
+            shape=map_of(history, before, now, where) if value is None else None,
             # Without a difference, the newest rows are noise.
             examples=_examples(before, now) if shown else (),
             causes=_causes(where, foreign=foreign),
@@ -121,13 +114,13 @@ class Vector:
         )
 
     def _within(
-        self, history: History, column: Column, before: _Side, now: _Side
+        self, history: History, column: Column, before: Side, now: Side
     ) -> Iterator[Finding]:
         asked = {each.name for each in history.shared() if each.role is Role.SEGMENT}
         for name in sorted(asked | history.by):
             if name not in before.table.column_names or name not in now.table.column_names:
                 continue
-            ours, theirs = (_words(side.table, name) for side in (before, now))
+            ours, theirs = (words_of(side.table, name) for side in (before, now))
             found, counts = np.unique(theirs, return_counts=True)
             for value in found[np.argsort(-counts, kind="stable")][: self.values]:
                 inside = ours == value, theirs == value
@@ -136,50 +129,7 @@ class Vector:
                     yield self._compare(history, column, *pair, value=f"{name}={value}")
 
 
-@dataclass(frozen=True, eq=False)
-class _Side:
-    """The vectors (n, d) of one side's sampled rows, and what else is known of them.
-
-    `total` is how many rows of the data they stand for.
-    """
-
-    rows: Matrix
-    table: pa.Table
-    schema: Schema
-    total: int
-
-    def only(self, which: NDArray[np.bool_]) -> _Side:
-        spots = np.flatnonzero(which)
-        table = self.table.take(pa.array(spots))
-        total = round(self.total * len(spots) / max(len(which), 1))
-        return replace(self, rows=self.rows[spots], table=table, total=total)
-
-    def of(self, kind: Kind) -> list[str]:
-        """Return the columns of a kind that are here, in the data's order."""
-        names = [column.name for column in self.schema.of(kind=kind)]
-        return [name for name in names if name in self.table.column_names]
-
-    def role(self, role: Role) -> str | None:
-        column = self.schema.one(role)
-        return column.name if column and column.name in self.table.column_names else None
-
-
-def _side(profile: Profile, column: Column) -> _Side | None:
-    """Return the fine vectors of a profile's sample, a row as often as it occurred."""
-    sample = profile.get(RowSample, *EVERY)
-    if sample is None or column.name not in sample.kept.column_names:
-        return None
-    wide = getattr(profile.lenses.get(column.name), "dimensions", 0) or None
-    found = matrix(sample.kept.column(column.name), wide)
-    spots = np.repeat(np.arange(len(found)), sample.multiplicity)
-    spots = spots[found.fine[spots]]
-    if len(spots) > MOST:
-        spots = np.sort(stream().choice(spots, MOST, replace=False))
-    table = sample.kept.drop_columns([column.name]).take(pa.array(spots))
-    return _Side(found.rows[spots], table, profile.schema, profile.rows)
-
-
-def _regions(before: _Side, now: _Side) -> tuple[Region, ...]:
+def _regions(before: Side, now: Side) -> tuple[Region, ...]:
     if not len(before.rows) or not len(now.rows):
         return ()
     name = next(iter(before.of(Kind.TEXT)), None)
@@ -188,37 +138,13 @@ def _regions(before: _Side, now: _Side) -> tuple[Region, ...]:
         texts = before.table.column(name).to_pylist(), now.table.column(name).to_pylist()
     label = before.role(Role.LABEL) or before.role(Role.PREDICTION)
     if label is not None and label in now.table.column_names:
-        labels = _words(before.table, label).tolist(), _words(now.table, label).tolist()
+        labels = words_of(before.table, label).tolist(), words_of(now.table, label).tolist()
     return regions(unit(before.rows), unit(now.rows), texts=texts, labels=labels)
-
-
-def _words(table: pa.Table, name: str) -> NDArray[np.object_]:
-    """Return a column as text, "" where it is missing."""
-    cells = to_text(table.column(name).combine_chunks()).fill_null("")
-    return np.asarray(cells.to_pylist(), dtype=object)
-
-
-def _named(region: Region, place: int) -> str:
-    """Return the region's words, or its label; a text alone would be somebody's row."""
-    if region.words:
-        return ", ".join(region.words[:4])
-    labels = region.labels_after if region.grew else region.labels_before
-    rows = sum(labels.values())
-    first = next(iter(labels), "")
-    if first and labels[first] > rows / 2:
-        return f"mostly {first[:60]}"
-    return f"region {place + 1}"
-
-
-def _sure(where: Sequence[Region]) -> list[tuple[str, Region]]:
-    """Return the regions whose share moved for certain, by name."""
-    told = [(_named(each, place), each) for place, each in enumerate(where)]
-    return [each for each in told if each[1].p <= 0.01]
 
 
 def _says(size: Moved, outcome: battery.Outcome, where: Sequence[Region], *, one: bool) -> str:
     effect, place = size.effect, ""
-    for name, region in sorted(_sure(where), key=lambda each: not each[1].grew)[:1]:
+    for name, region in sorted(sure(where), key=lambda each: not each[1].grew)[:1]:
         told = name if name.startswith("region ") else repr(name)
         place = f"; {told} went from {percent(region.before)} to {percent(region.after)} of rows"
     share = percent(effect.value)
@@ -259,8 +185,8 @@ def _unsure(size: Moved, rows: Rows) -> str:
 def _evidence(
     history: History,
     column: Column,
-    before: _Side,
-    now: _Side,
+    before: Side,
+    now: Side,
     size: Moved,
     outcome: battery.Outcome,
     where: Sequence[Region],
@@ -301,7 +227,7 @@ def _medians(history: History, name: str) -> dict[str, float] | None:
 
 def _told(region: Region, place: int) -> dict[str, Any]:
     return {
-        "name": _named(region, place),
+        "name": named(region, place),
         "share": {"reference": region.before, "current": region.after},
         "change": [region.low, region.high],
         "p": region.p,
@@ -317,7 +243,7 @@ def _commonest(labels: Mapping[str, int]) -> dict[str, int]:
     return {str(name)[:80]: labels[name] for name in sorted(labels, key=lambda k: -labels[k])[:5]}
 
 
-def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
+def _examples(before: Side, now: Side) -> tuple[Mapping[str, str], ...]:
     """Return the rows that look newest here, then those least like anything seen."""
     if not len(before.rows) or len(now.rows) < 2:
         return ()
@@ -341,7 +267,7 @@ def _examples(before: _Side, now: _Side) -> tuple[Mapping[str, str], ...]:
 def _causes(where: Sequence[Region], *, foreign: bool) -> tuple[str, ...]:
     if foreign:
         return ("nearly every row moved, as if another model made the vectors",)
-    told = [(name, region) for name, region in _sure(where) if region.grew]
+    told = [(name, region) for name, region in sure(where) if region.grew]
     grew = [name for name, region in told if region.words][:3]
     return (f"more rows about {'; '.join(map(repr, grew))}",) if grew else ()
 
@@ -359,42 +285,3 @@ def _next(history: History, column: Column, *, foreign: bool) -> tuple[str, ...]
         )
     flag = f"--text {origin}" if origin else f"--vector {column.name}"
     return (f"undertow ood REFERENCE CURRENT {flag} --scores scores.parquet: score each row",)
-
-
-def _map(
-    history: History, before: _Side, now: _Side, where: Sequence[Region]
-) -> Mapping[str, Any] | None:
-    """Return the map of both sides: coloured by side, label, region, error and time."""
-    names = _sure(where)[:LISTED]
-    parts = []
-    for side, inside in ((before, "in_reference"), (now, "in_current")):
-        cluster = np.full(len(side.rows), None, dtype=object)
-        for name, region in names:
-            cluster[getattr(region, inside)] = name
-        label, guess, clock, key = (
-            side.role(role) for role in (Role.LABEL, Role.PREDICTION, Role.TIME, Role.ID)
-        )
-        known = {name: _words(side.table, name) for name in (label, guess) if name is not None}
-        wrong = None
-        if label is not None and guess is not None:
-            told = (known[label] != "") & (known[guess] != "")
-            differs = known[label] != known[guess]
-            wrong = [bool(d) if t else None for d, t in zip(differs, told, strict=True)]
-        shown = label or guess
-        parts.append(
-            projection.Side(
-                side.rows,
-                label=None if shown is None else [each or None for each in known[shown]],
-                cluster=cluster.tolist() if names else None,
-                error=wrong,
-                time=None if clock is None else _seconds(side.table, clock),
-                ids=None if key is None else _words(side.table, key).tolist(),
-                total=side.total,
-            )
-        )
-    place = None if history.place is None else history.place(before.rows)
-    return projection.shape(parts[0], parts[1], place)
-
-
-def _seconds(table: pa.Table, clock: str) -> NDArray[np.float64]:
-    return to_floats(table.column(clock).combine_chunks()) / 1e6

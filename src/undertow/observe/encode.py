@@ -84,6 +84,24 @@ def both_encoded(
     return sides[0], sides[1], (told,) if steady is None else (told, steady)
 
 
+def unencoded(before: Profile, now: Profile) -> tuple[Profile, Profile, tuple[str, ...]]:
+    """Return the sides without vectors that an encoder made of one side's texts alone, and notes.
+
+    The data never held them, so that they are not there now is no column gone.
+    """
+    notes = []
+    for column in before.schema.of(kind=Kind.VECTOR):
+        if column.origin and column.space and column.name not in now.schema:
+            left = Schema(tuple(each for each in before.schema if each.name != column.name))
+            before = replace(before, schema=left)
+            made = space_label(column.space)
+            notes.append(
+                f"the vectors of {column.origin!r} that {made} made for the reference were not "
+                "compared: name the encoder again with --encoder"
+            )
+    return before, now, tuple(notes)
+
+
 def encoded(
     profile: Profile,
     column: str,

@@ -10,13 +10,21 @@ from undertow.core.errors import UsageError
 from undertow.sources.edge import Part, Parts, unify
 from undertow.sources.files import open_files
 from undertow.sources.frames import called, is_frame, open_frame
-from undertow.sources.gathered import gathered, vector_names
+from undertow.sources.gathered import gathered, spelled_columns, vector_names
 from undertow.sources.query import is_sql, open_query
 from undertow.sources.timesplit import split_by_time
 from undertow.sources.where import both, only_where, split_by
 from undertow.sources.words import one_line
 
-__all__ = ["both", "gathered", "open_dataset", "split_by", "split_by_time", "vector_names"]
+__all__ = [
+    "both",
+    "gathered",
+    "open_dataset",
+    "spelled_columns",
+    "split_by",
+    "split_by_time",
+    "vector_names",
+]
 
 
 def open_dataset(data: Any, *, where: str | None = None, name: str | None = None) -> Dataset:

@@ -86,6 +86,28 @@ def gathered(
     return Gathered(dataset, parts, texts), names
 
 
+def spelled_columns(dataset: Dataset) -> tuple[str, ...]:
+    """Return the text columns that spell vectors of one length, as "[0.1, 0.2]", in their first rows.
+
+    >>> from undertow.sources import open_dataset
+    >>> spelled_columns(open_dataset(pa.table({"v": ["[1, 2.5]", "[3, 4]"], "t": ["[1]", "[a]"]})))
+    ('v',)
+    """
+    names = [field.name for field in dataset.arrow if is_text(field.type)]
+    if not names:
+        return ()
+    for batch in dataset.batches(names):
+        found = []
+        for name in names:
+            cells = batch.column(name).drop_null().slice(0, 50)
+            if len(cells) and pc.all(pc.match_substring_regex(cells, _SPELLED)).as_py():
+                lengths = pc.unique(pc.list_value_length(read_spelled(cells)))
+                if len(lengths) == 1 and lengths[0].as_py() > 1:
+                    found.append(name)
+        return tuple(found)
+    return ()
+
+
 class Gathered:
     """A data set in which some columns became one vector, or some texts the vectors they spell."""
 

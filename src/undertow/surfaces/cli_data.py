@@ -44,7 +44,7 @@ def profile(data: str, out: str, like: str | None, quiet: bool, **given: Any) ->
         _apart(verified(out, "--out"), [data, *([like] if like is not None else [])])
     elif sys.stdout.isatty():
         raise click.UsageError("a profile is no text; give -o FILE, or send it into a pipe")
-    from undertow.loop import save
+    from undertow.opening import save
     from undertow.surfaces.progress import Progress
     from undertow.verbs.profile import profile as summarise
 
