@@ -198,3 +198,21 @@ def test_classes_that_came_to_sit_inside_one_another_are_told():
 def test_a_check_of_vectors_has_declared_settings():
     """A check of vectors has declared settings."""
     assert (Vector().tolerance, Vector.name) == (0.02, "drift.vector")
+
+
+def test_vectors_that_a_file_spells_are_read_as_vectors(tmp_path):
+    """A CSV of "[0.1, 0.2]" is no free text, on either side, whether or not anybody said so."""
+
+    def written(name, shift):
+        random = np.random.default_rng(int(shift))
+        cells = [str((random.normal(size=4) + shift).round(3).tolist()) for _ in range(200)]
+        path = tmp_path / name
+        path.write_text("v\n" + "".join(f'"{cell}"\n' for cell in cells), encoding="utf-8")
+        return path
+
+    moved = finding(ut.check(written("a.csv", 0), written("b.csv", 3)))
+    assert moved.verdict is Verdict.CHANGED
+    lists = pa.table({"v": [[float(n), 1.0, 2.0, 3.0] for n in range(200)]})
+    report = ut.check(lists, tmp_path / "b.csv")
+    assert finding(report)
+    assert not [each for each in report.findings if each.check == "schema.types"]

@@ -53,3 +53,13 @@ def test_the_command_tells_the_story_and_leaves_its_files(story, tmp_path, capsy
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written["verdict"] == "changed"
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_without_pillow_the_numbers_alone_tell_of_the_scanner(monkeypatch):
+    """The demo needs no extra: what a team logs of an image is enough to find it."""
+    monkeypatch.setattr("undertow.surfaces.demo_digits.find_spec", lambda _: None)
+    story = digits()
+    assert "scan" not in story.reference.column_names
+    report = ut.check(story.reference, story.production, **story.options)
+    changed = {each.subject for each in report.having(ut.Verdict.CHANGED)}
+    assert {"contrast", "lower_left_corner", "prediction"} <= changed
