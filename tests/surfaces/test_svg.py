@@ -28,6 +28,23 @@ SHAPES = {
     "words": samples.WORDS,
     "calibration": samples.CALIBRATION,
     "metric": samples.METRIC,
+    "dumbbell": {
+        "form": "dumbbell",
+        "unit": "share",
+        "rows": [
+            {
+                "name": "recall@10",
+                "reference": {"value": 0.92, "low": 0.9, "high": 0.94},
+                "current": {"value": 0.81, "low": 0.78, "high": 0.84},
+            },
+            {"name": "new slice", "reference": None, "current": {"value": 0.4}},
+        ],
+    },
+    "lorenz": {
+        "form": "lorenz",
+        "reference": [0.0, 0.1, 0.3, 0.6, 1.0],
+        "current": [0.0, 0.0, 0.1, 0.3, 1.0],
+    },
 }
 
 

@@ -182,7 +182,13 @@ _FIRST = {"performance": 0, "output": 1, "label": 1, "schema": 2}
 
 
 def _unnamed(shape: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    return {**shape, "ids": None} if shape is not None and "ids" in shape else shape
+    """Return a shape without the ids of a map's points, and without what the queries of a run ask."""
+    if shape is None:
+        return None
+    bare = {**shape, "ids": None} if "ids" in shape else dict(shape)
+    if "texts" in bare:
+        bare["texts"] = [""] * len(bare["texts"])
+    return bare
 
 
 def _group(finding: Finding) -> object:

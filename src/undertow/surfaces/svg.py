@@ -13,6 +13,7 @@ from undertow.core.verdict import Effect, Verdict
 from undertow.surfaces.safe import safe
 from undertow.surfaces.viz.bars import shares, shares_spark, words
 from undertow.surfaces.viz.dots import calibration, metric, metric_spark
+from undertow.surfaces.viz.dumbbell import dumbbell, lorenz
 from undertow.surfaces.viz.hexbin import hexbin
 from undertow.surfaces.viz.histogram import even, histogram, histogram_spark
 from undertow.surfaces.viz.marks import Drawing, Shape, point
@@ -23,6 +24,8 @@ _CHARTS: dict[str, Callable[[Shape], Drawing | None]] = {
     "words": words,
     "calibration": calibration,
     "metric": metric,
+    "dumbbell": dumbbell,
+    "lorenz": lorenz,
     "map": hexbin,
 }
 _SPARKS: dict[str, Callable[[Shape], Drawing | None]] = {
@@ -36,6 +39,8 @@ _CAPTIONS = {
     "words": "Words by how much they set the texts apart; uses per 10,000 texts",
     "calibration": "Share right at each confidence, with its 95% interval; rows beneath",
     "metric": "Value with its 95% interval",
+    "dumbbell": "Grey before, blue now, with its 95% interval",
+    "lorenz": "Share of servings that the least served items have; the straight line is an even share",
     "map": "Area is the share of rows: grey reference, blue outline current; an empty outline is new",
 }
 
