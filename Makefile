@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing undertow and its tools into $(VENV) (once)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[images]" --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[images,index,tokens]" --group dev
 	@touch $@
 
 demo: $(STAMP)  ## train a model, break its world silently, and let undertow say what changed
@@ -33,8 +33,8 @@ browser: $(STAMP)  ## the report in headless Chromium (needs Debian's chromium)
 encoder:  ## encoders that need torch and ONNX Runtime, in an environment of their own
 	@test -x .venv-encoder/bin/python || $(PYTHON) -m venv .venv-encoder
 	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[text,onnx]" onnx pytest pytest-randomly pytest-xdist hypothesis
-	OMP_NUM_THREADS=1 .venv-encoder/bin/python -m pytest tests/adapters/test_minilm.py tests/adapters/test_onnx.py tests/stories/test_real_vectors.py -m encoder -n 0
+	@.venv-encoder/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[mteb,onnx,text]" onnx pytest pytest-randomly pytest-xdist hypothesis
+	OMP_NUM_THREADS=1 .venv-encoder/bin/python -m pytest tests/adapters/test_minilm.py tests/adapters/test_onnx.py tests/adapters/test_mteb.py tests/stories/test_real_vectors.py -m "encoder or mteb" -n 0
 
 check: $(STAMP)  ## style, types, import rules, documentation that is current
 	$(BIN)/ruff check

@@ -7,8 +7,9 @@ the space is kept a row, and not an index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -32,8 +33,9 @@ class Hits(NamedTuple):
 class Stored:
     """What an index holds, a row a document; vectors (n, d) are float32, just as they were stored.
 
-    `texts` are what the vectors were made of, None where that is not kept. `spaces` are the different
-    spaces (fingerprints of encoders, "" where nobody knows) and `space` (n,) says which is whose.
+    A document without a vector has a row of NaN. `texts` are what the vectors were made of, None where
+    that is not kept. `spaces` are the different spaces (fingerprints of encoders, "" where nobody
+    knows) and `space` (n,) says which is whose.
 
     >>> held = Stored.of(["a", "b"], np.eye(2, dtype=np.float32), space="minilm")
     >>> len(held), held.counts
@@ -124,4 +126,41 @@ class VectorIndex(Protocol):
 
     def stored(self, version: str | None = None) -> Stored:
         """Return what a version (the one that answers) holds."""
+        ...
+
+
+@runtime_checkable
+class Lays(Protocol):
+    """What lays vectors of one space into another: a bridge that went through its gate."""
+
+    @property
+    def source(self) -> str:
+        """The space of the vectors that it takes."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The space of the vectors that it returns."""
+        ...
+
+    def apply(self, rows: NDArray[np.floating], /, *, space: str = "") -> Matrix:
+        """Return vectors (n, d) of `source` in `target` (n, e), of length 1."""
+        ...
+
+
+@runtime_checkable
+class Approximates(Protocol):
+    """A library that finds near rows among very many, where to look at all of them is too slow."""
+
+    name: str
+
+    def build(self, rows: Matrix, write: Callable[[bytes], Any]) -> None:
+        """Write the structure of rows (n, d) of length 1, by handing over its bytes in order."""
+        ...
+
+    def open(self, path: Path) -> Callable[[Matrix, int], NDArray[np.int64]]:
+        """Return a function: queries (q, d), k -> places (q, k), -1 where there are fewer.
+
+        Raises DataError where the file is damaged.
+        """
         ...
