@@ -185,10 +185,8 @@ def _unnamed(shape: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Return a shape without the ids of a map's points, and without what the queries of a run ask."""
     if shape is None:
         return None
-    bare = {**shape, "ids": None} if "ids" in shape else dict(shape)
-    if "texts" in bare:
-        bare["texts"] = [""] * len(bare["texts"])
-    return bare
+    hidden = dict.fromkeys(name for name in ("ids", "texts") if name in shape)
+    return {**shape, **hidden} if hidden else shape
 
 
 def _group(finding: Finding) -> object:

@@ -63,11 +63,16 @@ class Run:
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Self:
-        """Return the run that `to_dict` wrote; raise DataError where it is none."""
+        """Return the run that `to_dict` wrote; raise DataError where it is none.
+
+        A run whose texts were redacted has empty ones.
+        """
         try:
+            queries = tuple(map(str, told["queries"]))
+            texts = told["texts"]
             made = cls(
-                tuple(map(str, told["queries"])),
-                tuple(map(str, told["texts"])),
+                queries,
+                ("",) * len(queries) if texts is None else tuple(map(str, texts)),
                 tuple(tuple(map(str, each)) for each in told["found"]),
                 tuple(tuple(map(float, each)) for each in told["scores"]),
                 {str(name): _floats(each) for name, each in told["metrics"].items()},

@@ -62,6 +62,33 @@ def scored(found: npt.ArrayLike, best: npt.ArrayLike, relevant: npt.ArrayLike) -
     return Scores(first, recall, (gains @ discount) / (ideal @ discount))
 
 
+class Gains(NamedTuple):
+    """What was found of what there is, a row a query with a judgement (`asked`, their positions).
+
+    `found` (a, k) are the gains of the documents ranked first, `best` (a, k) the largest there are in
+    falling order, `relevant` (a,) how many documents have a gain at all.
+    """
+
+    asked: Counts
+    found: Floats
+    best: Floats
+    relevant: Counts
+
+    def measures(self) -> dict[str, Floats]:
+        """Return a number between 0 and 1 a query of each metric, by the metric's usual name.
+
+        >>> made = Judged(np.zeros(2, int), np.array([4, 7]), np.array([1.0, 3.0]))
+        >>> told = made.gains(np.array([[9, 4, 3]]), 10).measures()
+        >>> {name: round(float(each[0]), 3) for name, each in told.items()}
+        {'hit@3': 1.0, 'recall@3': 0.5, 'mrr@3': 0.5, 'ndcg@3': 0.174}
+        """
+        mrr, recall, ndcg = scored(self.found, self.best, self.relevant)
+        depth = self.found.shape[1]
+        hit = np.asarray((self.found > 0).any(axis=1), np.float64)
+        named: dict[str, Floats] = {"hit": hit, "recall": recall, "mrr": mrr, "ndcg": ndcg}
+        return {f"{name}@{depth}": each for name, each in named.items()}
+
+
 class Judged(NamedTuple):
     """Which documents are relevant to which queries: positions and gains above 0, one row each."""
 
@@ -79,13 +106,21 @@ class Judged(NamedTuple):
         >>> judged.score(np.array([[3, 7]]), 9).mrr.tolist()
         [0.5]
         """
+        gains = self.gains(found, documents)
+        return scored(gains.found, gains.best, gains.relevant)
+
+    def gains(self, found: npt.NDArray[np.integer], documents: int) -> Gains:
+        """Return the gains of what was found; a position below 0 stands for no known document."""
         keys = self.query * documents + self.document
         order = np.argsort(keys, kind="stable")
         keys, gain = keys[order], self.gain[order]
         asked, total = np.unique(self.query, return_counts=True)
-        wanted = asked[:, None] * documents + found[asked]
-        spot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        gains = np.where(keys[spot] == wanted, gain[spot], 0.0)
+        which = found[asked]
+        wanted = asked[:, None] * documents + which
+        spot = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        if not len(keys):
+            return Gains(asked, np.zeros(which.shape), np.zeros(which.shape), total)
+        gains = np.where((keys[spot] == wanted) & (which >= 0), gain[spot], 0.0)
         depth = int(found.shape[1])
         best = np.zeros((len(asked), depth))
         falling = np.lexsort((-self.gain, self.query))
@@ -94,7 +129,12 @@ class Judged(NamedTuple):
         kept = place < depth
         row = np.searchsorted(asked, self.query[falling])
         best[row[kept], place[kept]] = self.gain[falling][kept]
-        return scored(gains, best, total)
+        return Gains(asked, gains, best, total)
+
+    def only(self, queries: npt.NDArray[np.bool_]) -> Judged:
+        """Return the judgements of some queries, told by a flag a query."""
+        kept = queries[self.query]
+        return Judged(self.query[kept], self.document[kept], self.gain[kept])
 
 
 def loss(now: npt.ArrayLike, fresh: npt.ArrayLike, *, tolerance: float = 0.05) -> Effect:

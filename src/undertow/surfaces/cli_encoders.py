@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +10,12 @@ import click
 from undertow.surfaces.cli_check import accepted, conclude, progress_bar
 from undertow.surfaces.cli_options import (
     Verb,
+    by_effect,
+    golden_column_option,
+    golden_columns,
+    judged_by,
     option,
     output_options,
-    tolerances,
-    verdict_options,
     where_option,
 )
 from undertow.surfaces.cli_output import Outputs, verified
@@ -46,18 +48,15 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="A folder with documents, queries and judgements.",
 )
-@option(
-    "--golden-column",
-    section="Golden set",
-    multiple=True,
-    metavar="WHAT=COLUMN",
-    help="How a column of the golden set is called, such as doc_text=abstract (repeatable).",
-)
+@golden_column_option
 @option(
     "--bridge", metavar="FILE", help="Save the map from B to A here, if its gate lets it through."
 )
 @where_option
-@verdict_options
+@judged_by(
+    "The smallest part of retrieval quality that matters (0.05), or by effect: relative_change=X and "
+    "moved_share=X, the share of vectors of another space (0.02)."
+)
 @output_options
 def compare_encoders(a: str, b: str, **given: Any) -> int:
     """Compare encoder A (old) with encoder B (new) on the same texts.
@@ -76,45 +75,14 @@ def compare_encoders(a: str, b: str, **given: Any) -> int:
         for name in ("text", "label", "vector", "golden", "bridge", "where", "anchors")
         if given[name] is not None
     }
-    options["golden_columns"] = _named(given["golden_column"])
-    options["tolerance"] = _by_effect(given["tolerance"])
+    options["golden_columns"] = golden_columns(given["golden_column"])
+    options["tolerance"] = by_effect(given["tolerance"])
     known = accepted(given["accepted"])
     from undertow.verbs.encoders import compare_encoders as compare
 
     with progress_bar(outputs) as progress:
         report: Report = compare(a, b, **options, progress=progress)
     return conclude(report, outputs, known, given)
-
-
-for _each in compare_encoders.params:
-    if (
-        isinstance(_each, click.Option) and _each.name == "tolerance"
-    ):  # not of columns, as elsewhere
-        _each.metavar = "[EFFECT=]X"
-        _each.help = (
-            "The smallest part of retrieval quality that matters (0.05), or by effect: "
-            "relative_change=X and moved_share=X, the share of vectors of another space (0.02)."
-        )
-
-
-def _named(words: Sequence[str]) -> dict[str, str]:
-    made: dict[str, str] = {}
-    for word in words:
-        what, equals, column = word.partition("=")
-        if not equals or not what or not column:
-            raise click.UsageError(
-                f"--golden-column {word!r}: write it as WHAT=COLUMN, such as doc_text=abstract"
-            )
-        made[what] = column
-    return made
-
-
-def _by_effect(words: Sequence[str]) -> float | Mapping[str, float] | None:
-    made: Any = tolerances(words)
-    if made == "auto" or (isinstance(made, dict) and "auto" in made.values()):
-        raise click.UsageError("--tolerance auto learns from a reference over time; give a number")
-    told: float | Mapping[str, float] | None = made
-    return told
 
 
 def _apart(out: str, others: Sequence[str]) -> None:

@@ -11,7 +11,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MANY = ("text", "vector", "image", "prediction", "score", "label", "segment", "ignore")
 ONCE = ("time", "id")
-READERS = frozenset({"check", "compare-encoders", "ood", "profile", "schema", "senses", "skew"})
+READERS = frozenset(
+    {
+        *("check", "compare-encoders", "feedback", "forecast", "meaning", "ood", "profile"),
+        *("retrieval", "schema", "senses", "skew", "tokens"),
+    }
+)
 _COLUMNS = {
     "text": "Free text, compared by its words and lengths.",
     "vector": "An embedding: a list of numbers of one length, or a pattern such as 'emb_*'.",
@@ -117,6 +122,18 @@ def vector_options(function: F) -> F:
     )(function)
 
 
+def golden_column_option(function: F) -> F:
+    """Add the option that says how the columns of a golden set are called."""
+    words = "How a column of the golden set is called, such as doc_text=abstract (repeatable)."
+    return option(
+        "--golden-column",
+        multiple=True,
+        metavar="WHAT=COLUMN",
+        section="Golden set",
+        help=words,
+    )(function)
+
+
 def schema_option(function: F) -> F:
     """Add the option that reads a saved schema."""
     words = "Read the columns as this file says; `undertow schema` writes it."
@@ -129,25 +146,30 @@ def where_option(function: F) -> F:
     return option("--where", metavar="SQL", section="Rows", help=words)(function)
 
 
+_TOLERANCE = (
+    "The smallest change that matters, for all columns or for one (repeatable); `auto` learns "
+    "it from the reference over time."
+)
+
+
 def verdict_options(function: F) -> F:
     """Add the options that say what counts as a change, and what fails the run."""
+    return judged_by(_TOLERANCE, "[COLUMN=]X")(function)
+
+
+def judged_by(tolerance: str, metavar: str = "[EFFECT=]X") -> Callable[[F], F]:
+    """Add the options of a verdict whose tolerance is not one of columns: `tolerance` says what of."""
     section = "Verdict"
-    tolerance = (
-        "The smallest change that matters, for all columns or for one (repeatable); `auto` learns "
-        "it from the reference over time."
-    )
     fail = "The mildest verdict that makes the exit code 1.  [default: changed]"
     accepted = "Findings the team knows about.  [default: undertow-accept.toml where it is there]"
     levels = click.Choice(["changed", "watch", "unknown", "never"])
     return _stack(
         [
-            option(
-                "--tolerance", multiple=True, metavar="[COLUMN=]X", section=section, help=tolerance
-            ),
+            option("--tolerance", multiple=True, metavar=metavar, section=section, help=tolerance),
             option("--fail-on", type=levels, default="changed", section=section, help=fail),
             option("--accepted", metavar="FILE", section=section, help=accepted),
         ]
-    )(function)
+    )
 
 
 def output_options(function: F) -> F:
@@ -208,6 +230,48 @@ def tolerances(words: Sequence[str]) -> Any:
     if "*" in found:
         found = {"*": found.pop("*"), **found}
     return found["*"] if list(found) == ["*"] else found or None
+
+
+def by_effect(words: Sequence[str]) -> float | Mapping[str, float] | None:
+    """Return --tolerance where it is of effects: one number, or several by the effect's name.
+
+    >>> by_effect(["0.05", "moved_share=0.02"])
+    {'*': 0.05, 'moved_share': 0.02}
+    """
+    made: Any = tolerances(words)
+    if made == "auto" or (isinstance(made, dict) and "auto" in made.values()):
+        raise click.UsageError("--tolerance auto learns from a reference over time; give a number")
+    told: float | Mapping[str, float] | None = made
+    return told
+
+
+def one_tolerance(words: Sequence[str]) -> float | None:
+    """Return --tolerance where there is one thing to judge, and so one number.
+
+    >>> one_tolerance(["0.05"]), one_tolerance([])
+    (0.05, None)
+    """
+    told = by_effect(words)
+    if isinstance(told, Mapping):
+        raise click.UsageError("--tolerance: there is one thing to judge here, so give one number")
+    return told
+
+
+def golden_columns(words: Sequence[str]) -> dict[str, str]:
+    """Return --golden-column as the golden set takes it.
+
+    >>> golden_columns(["doc_text=abstract"])
+    {'doc_text': 'abstract'}
+    """
+    made: dict[str, str] = {}
+    for word in words:
+        what, equals, column = word.partition("=")
+        if not equals or not what or not column:
+            raise click.UsageError(
+                f"--golden-column {word!r}: write it as WHAT=COLUMN, such as doc_text=abstract"
+            )
+        made[what] = column
+    return made
 
 
 def _amount(word: str, given: str) -> Any:

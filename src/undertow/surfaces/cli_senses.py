@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from undertow.surfaces.cli_check import accepted, conclude, progress_bar
-from undertow.surfaces.cli_ood import _tolerance
 from undertow.surfaces.cli_options import (
     Verb,
+    judged_by,
+    one_tolerance,
     option,
     output_options,
-    verdict_options,
     where_option,
 )
 from undertow.surfaces.cli_output import Outputs
@@ -41,7 +41,7 @@ _MIX = (
 @option("--vector", metavar="COLUMN", section="Columns", help=_VECTOR)
 @option("--label", metavar="COLUMN", section="Columns", help=_LABEL)
 @where_option
-@verdict_options
+@judged_by(_MIX, "X")
 @output_options
 def senses(data: str, **given: Any) -> int:
     """Tell whether the nearest texts of a text with a word are of its own sense.
@@ -53,17 +53,10 @@ def senses(data: str, **given: Any) -> int:
     outputs.verify([data])
     names = ("text", "word", "encoder", "vector", "label", "where")
     options = {name: given[name] for name in names if given[name] is not None}
-    tolerance = _tolerance(given["tolerance"])
+    tolerance = one_tolerance(given["tolerance"])
     known = accepted(given["accepted"])
     from undertow.verbs.senses import senses as tell
 
     with progress_bar(outputs) as progress:
         report = tell(data, tolerance=tolerance, progress=progress, **options)
     return conclude(report, outputs, known, given)
-
-
-for _each in senses.params:
-    if (
-        isinstance(_each, click.Option) and _each.name == "tolerance"
-    ):  # not of columns, as elsewhere
-        _each.metavar, _each.help = "X", _MIX

@@ -134,6 +134,9 @@ def label(key: object) -> str:
         return LABELS[text]
     if text[:1] in {"p", "q"} and text[1:].isascii() and text[1:].isdigit():
         return f"{text[1:]}th percentile"
+    metric, at, depth = text.partition("@")
+    if at and metric in LABELS:
+        return f"{LABELS[metric]}@{depth}"
     head, _, tail = text.rpartition("_")
     if head in LABELS:
         return f"{LABELS[head]} {tail}"
