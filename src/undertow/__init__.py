@@ -29,9 +29,17 @@ if TYPE_CHECKING:
     from undertow.opening import load, save
     from undertow.verbs.check import check, skew
     from undertow.verbs.encoders import compare_encoders
+    from undertow.verbs.evaluate import evaluate
+    from undertow.verbs.feedback import feedback
+    from undertow.verbs.forecast import forecast
+    from undertow.verbs.index import add_to_index, build_index, open_index, search_index
+    from undertow.verbs.index_verify import verify_index
+    from undertow.verbs.meaning import meaning
     from undertow.verbs.ood import ood
     from undertow.verbs.profile import infer_schema, profile
+    from undertow.verbs.retrieval import retrieval
     from undertow.verbs.senses import senses
+    from undertow.verbs.tokens import tokens
 
 __all__ = [
     "Column",
@@ -48,15 +56,26 @@ __all__ = [
     "UndertowError",
     "UsageError",
     "Verdict",
+    "add_to_index",
+    "build_index",
     "check",
     "compare_encoders",
+    "evaluate",
+    "feedback",
+    "forecast",
     "infer_schema",
     "load",
+    "meaning",
     "ood",
+    "open_index",
     "profile",
+    "retrieval",
     "save",
+    "search_index",
     "senses",
     "skew",
+    "tokens",
+    "verify_index",
 ]
 
 # Names are fetched when first used: importing undertow in a serving process costs nothing.
@@ -73,9 +92,17 @@ _ROOMS = {
     "undertow.opening": {"load", "save"},
     "undertow.verbs.check": {"check", "skew"},
     "undertow.verbs.encoders": {"compare_encoders"},
+    "undertow.verbs.evaluate": {"evaluate"},
+    "undertow.verbs.feedback": {"feedback"},
+    "undertow.verbs.forecast": {"forecast"},
+    "undertow.verbs.index": {"add_to_index", "build_index", "open_index", "search_index"},
+    "undertow.verbs.index_verify": {"verify_index"},
+    "undertow.verbs.meaning": {"meaning"},
     "undertow.verbs.ood": {"ood"},
     "undertow.verbs.profile": {"infer_schema", "profile"},
+    "undertow.verbs.retrieval": {"retrieval"},
     "undertow.verbs.senses": {"senses"},
+    "undertow.verbs.tokens": {"tokens"},
 }  # fmt: skip
 
 

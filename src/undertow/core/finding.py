@@ -83,7 +83,8 @@ class Finding:
         if effect is None:
             return self.says
         if self.verdict is Verdict.STEADY:
-            least = f"moved by less than {size(effect.name, effect.high)}"
+            most = f"less than {size(effect.name, effect.high)}"
+            least = effect.told.format(most) if effect.told else f"moved by {most}"
             # A difference that is surely there, and too small to matter, is still told.
             return f"{least}: {self.says}" if effect.detected else least
         if self.verdict is Verdict.UNKNOWN:

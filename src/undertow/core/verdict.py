@@ -64,7 +64,8 @@ class Effect:
     least this strong if nothing had changed. `biased_low` marks an estimate that may sit below the
     truth (many categories, few rows): it never supports "steady" by itself. `p_alarm` is the p of a
     calibrated test of no change that sees more than the size does (the vector battery): alone it can
-    raise "watch", never "changed".
+    raise "watch", never "changed". `told` is how people say it where the name alone would not do, with
+    {} for the size: "a fall of {}".
 
     >>> Effect("cdf_gap", 0.31, 0.27, 0.35, tolerance=0.1, p_no_change=1e-40).low
     0.27
@@ -79,6 +80,7 @@ class Effect:
     level: float = 0.95
     biased_low: bool = False
     p_alarm: float | None = None
+    told: str = ""
 
     def __post_init__(self) -> None:
         """Clip the estimate into its interval, so that no reader ever sees one outside."""

@@ -34,6 +34,7 @@ STEPS = {
     "cut off": "Look for a limit on length on the way: a column, a form, a prompt.",
     "JSON": "Find where a field was taken out of JSON before: the whole object arrives.",
     "decomposed accents": "Normalise to NFC where texts come in: the same word has other bytes.",
+    "ligatures": "Normalise to NFKC where texts come in: the parser left fi and fl as one character.",
 }
 
 
@@ -42,7 +43,7 @@ class Artefacts:
     """The mark of damage whose share of the texts moved most, as Cohen's h.
 
     Marks: broken lines, bad encoding, HTML, markup, page furniture, control characters, cut off,
-    JSON, decomposed accents. One text can carry several. h 0.2 is 0 to 1% of the texts.
+    JSON, decomposed accents, ligatures. One text can carry several. h 0.2 is 0 to 1% of the texts.
     """
 
     name: ClassVar[str] = "drift.artefacts"

@@ -103,7 +103,13 @@ def quality(
     # So few queries cannot exclude that others, unlike them, lose something.
     high = max(-main.low, unseen(embedded.queries))
     effect = Effect(
-        "difference", max(fell, 0.0), max(-main.high, 0.0), high, tolerance, p if fell > 0 else 1.0
+        "difference",
+        max(fell, 0.0),
+        max(-main.high, 0.0),
+        high,
+        tolerance,
+        p if fell > 0 else 1.0,
+        told="a fall of {}",
     )
     needs = _needs(main, effect, embedded)
     return Finding(
@@ -133,7 +139,7 @@ def churn(
     share: float, low: float, high: float, falling: Sequence[Falling], embedded: Embedded
 ) -> Finding:
     """Return what part of the first ten documents others replace: all there is without judgements."""
-    effect = Effect("moved_share", share, low, high, KEPT, 1.0)
+    effect = Effect("moved_share", share, low, high, KEPT, 1.0, told="{} of the first ten replaced")
     span = f"{percent(low)} to {percent(high)}"
     says = f"{percent(share)} of the first ten documents will be others ({span})"
     return Finding(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from undertow.core.finding import Finding, Rows, percent
@@ -89,15 +89,7 @@ class Joined:
         if self.stretch is None or not self.stretch.shift or not made.defined:
             return made
         # That the judgements of the next row fit so many rows on end is no chance.
-        return Effect(
-            made.name,
-            made.value,
-            made.low,
-            made.high,
-            made.tolerance,
-            made.p_no_change,
-            p_alarm=self.stretch.p,
-        )
+        return replace(made, p_alarm=self.stretch.p)
 
     @property
     def proven(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -123,7 +123,7 @@ class Meaning:
         if self.tested <= self.listed:
             return effect
         p = min(effect.p_no_change * self.tested / self.listed, 1.0)
-        return Effect(effect.name, effect.value, effect.low, effect.high, effect.tolerance, p)
+        return replace(effect, p_no_change=p)
 
     def _needs(self, found: Moved, documents: Rows) -> int | None:
         """Return the uses a side that decide 90% of words without a change."""

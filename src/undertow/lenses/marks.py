@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 
 MARKS = (
     "broken lines", "bad encoding", "HTML", "markup", "page furniture", "control characters",
-    "cut off", "JSON", "decomposed accents",
+    "cut off", "JSON", "decomposed accents", "ligatures",
 )  # fmt: skip
 """Every mark, in the order in which they are listed."""
 CLEAN = "clean"
@@ -38,6 +38,7 @@ _PAGE = (
     r"(?mi)^\s*(page|seite|p\.)\s*\d+(\s*(of|/|von)\s*\d+)?\s*$|^\s*-\s?\d+\s?-\s*$"
     r"|^\s*\d+\s?/\s?\d+\s*$|\f"
 )
+_LIGATURES = "[\ufb00-\ufb06]"
 _FINAL = "[.!?\u2026\u3002\uff01\uff1f:;)\\]}\"'\u00bb\u201d\u2019>]\\s*$"
 _LINE = 8
 """Characters from which a line that returns within one text counts as a page's header."""
@@ -95,6 +96,7 @@ def _found(some: Texts, characters: Ints, limits: frozenset[int]) -> list[Ints]:
         np.setdiff1d(lengthy, _matching(some.array, lengthy, _FINAL)),
         braced,
         np.flatnonzero(some.decomposed),
+        _matching(some.array, some.wide, _LIGATURES),
     ]
 
 

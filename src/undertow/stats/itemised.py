@@ -144,7 +144,15 @@ def fall(
     fell = -float(items.mean())
     high = max(fell + found.arm, KEPT if same else unseen(len(items)))
     evidence = found.tail(fell) if fell > 0 else 1.0
-    return Effect(EFFECT, max(fell, 0.0), max(fell - found.arm, 0.0), high, tolerance, evidence)
+    return Effect(
+        EFFECT,
+        max(fell, 0.0),
+        max(fell - found.arm, 0.0),
+        high,
+        tolerance,
+        evidence,
+        told="a fall of {}",
+    )
 
 
 def _apart(before: npt.ArrayLike, now: npt.ArrayLike) -> Floats:

@@ -26,6 +26,7 @@ from undertow.stats.ranking import Judged
 from undertow.stats.score import limits
 
 EFFECT = "moved_share"
+TOLD = "{} of queries have the judgements of another"
 FAR = 0.3
 """Rank among the other queries' documents from which the own ones tell nothing. On cranfield and
 clinc150, 0 to 3% of queries were beyond; on titles judged by a tag alone, 6 to 16%."""
@@ -94,7 +95,7 @@ class Belonging:
 
         usual = tolerance / 2 * (1 - FAR)
         evidence = float(binom.sf(int(self.far.sum()) - 1, some, usual))
-        return Effect(EFFECT, share.value, share.low, share.high, tolerance, evidence)
+        return Effect(EFFECT, share.value, share.low, share.high, tolerance, evidence, told=TOLD)
 
 
 @one_thread

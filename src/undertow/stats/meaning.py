@@ -25,6 +25,7 @@ from undertow.stats.neighbours import Matrix, one_thread
 from undertow.stats.score import SEEN, Z
 
 EFFECT = "moved_share"
+TOLD = "{} of uses as of another word"
 DEALS = (999, 4_000)
 """Times that the documents are dealt to the two periods anew; the second lot only where few of the
 first lie as far apart."""
@@ -115,7 +116,9 @@ def moved(reference: Uses, current: Uses, step: float, *, tolerance: float = 0.2
     value = math.sqrt(max(found.square, 0.0))
     low = low if found.p <= SEEN else 0.0
     value, low, high = (min(each / step, 1.0) for each in (value, low, high))
-    return Moved(Effect(EFFECT, value, low, high, tolerance, found.p), found, step, scores)
+    return Moved(
+        Effect(EFFECT, value, low, high, tolerance, found.p, told=TOLD), found, step, scores
+    )
 
 
 def undefined(tolerance: float) -> Effect:

@@ -69,7 +69,7 @@ def drop(before: npt.ArrayLike, now: npt.ArrayLike, *, tolerance: float = 0.02) 
         evidence = sign_flip(np.asarray(before, np.float64) - np.asarray(now, np.float64))
     # So many queries can miss a few that lost everything; what rose makes up for some of them.
     high = min(max(high, unseen(rows) - max(moved.value, 0.0)), 1.0)
-    return Effect(EFFECT, value, low, max(high, value), tolerance, evidence)
+    return Effect(EFFECT, value, low, max(high, value), tolerance, evidence, told="a fall of {}")
 
 
 def change(before: npt.ArrayLike, now: npt.ArrayLike) -> Estimate:

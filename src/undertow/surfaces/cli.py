@@ -22,9 +22,16 @@ from undertow.surfaces.cli_check import check, skew
 from undertow.surfaces.cli_data import profile, schema
 from undertow.surfaces.cli_demo import demo, version
 from undertow.surfaces.cli_encoders import compare_encoders
+from undertow.surfaces.cli_evaluate import evaluate
+from undertow.surfaces.cli_feedback import feedback
+from undertow.surfaces.cli_forecast import forecast
+from undertow.surfaces.cli_index import index
+from undertow.surfaces.cli_meaning import meaning
 from undertow.surfaces.cli_ood import ood
 from undertow.surfaces.cli_output import deliver, note
+from undertow.surfaces.cli_retrieval import retrieval
 from undertow.surfaces.cli_senses import senses
+from undertow.surfaces.cli_tokens import tokens
 
 USAGE = 2
 INTERRUPTED = 130
@@ -70,7 +77,12 @@ def undertow(ctx: click.Context, show_version: bool) -> int | None:
     return None
 
 
-for _verb in (check, skew, ood, compare_encoders, senses, profile, schema, accept, demo, version):
+index.add_command(forecast)
+for _verb in (
+    *(check, skew, ood, tokens, meaning, senses),
+    *(retrieval, index, compare_encoders, evaluate, feedback),
+    *(profile, schema, accept, demo, version),
+):
     undertow.add_command(_verb)
 
 

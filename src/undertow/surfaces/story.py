@@ -23,7 +23,7 @@ EFFECT_NAMES = {
     "total_variation": "Total variation: the share of rows that moved to another value",
     "cohens_h": "Cohen's h, the size of a change of one share: 50 to 60%, 10 to 17%, 1 to 4%",
     "difference": "Difference of a metric",
-    "moved_share": "Share of rows that moved or are novel, by where their nearest rows are",
+    "moved_share": "Share of what was looked at that moved, is novel, or is not what it should be",
     "relative_change": "Part of what a re-index would find that is lost",
 }
 
@@ -164,7 +164,8 @@ def interval(effect: Effect) -> str:
 
 def amount(effect: Effect) -> str:
     """Return an effect's size with its unit."""
-    return EFFECTS.get(effect.name, "{}").format(size(effect.name, effect.value))
+    told = effect.told or EFFECTS.get(effect.name, "{}")
+    return told.format(size(effect.name, effect.value))
 
 
 def between(effect: Effect) -> str:
