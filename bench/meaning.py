@@ -31,10 +31,10 @@ from undertow.adapters.encoders import open_encoder
 from undertow.core.embeds import Fits
 from undertow.core.encode import encode
 from undertow.core.verdict import Verdict, decide
+from undertow.sides.used import Reader, read_side
 from undertow.stats.meaning import Uses, apart, moved, square, steps
 from undertow.stats.neighbours import unit
 from undertow.stats.usage import pattern, uses
-from undertow.verbs.used import Reader, read_side
 
 DATA = Path(os.environ.get("UNDERTOW_DATA", "../shared/data"))
 TEXTS = {

@@ -53,6 +53,8 @@ def cli() -> str:
     parts = [INTRODUCTION, _help("undertow", undertow)]
     for name, command in undertow.commands.items():
         parts.append(_help(f"undertow {name}", command))
+        for inner, each in getattr(command, "commands", {}).items():
+            parts.append(_help(f"undertow {name} {inner}", each))
     return "\n".join(parts)
 
 

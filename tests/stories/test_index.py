@@ -21,9 +21,9 @@ from undertow.core.errors import DataError, UsageError
 from undertow.index import check, durable, near
 from undertow.index.folder import create, open_index
 from undertow.repair.bridge import Bridge
+from undertow.sides.index_encoder import remembered
 from undertow.surfaces import cli
 from undertow.surfaces.cli_index import index as command
-from undertow.verbs.index_encoder import remembered
 from undertow.verbs.index_verify import verify_index
 
 WORDS = (

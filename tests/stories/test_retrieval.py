@@ -445,12 +445,12 @@ def test_a_reference_that_is_none_is_refused(files):
     shape = next(each["shape"] for each in cut["findings"] if each["shape"])
     shape["texts"] = shape["texts"][:-1]
     for text, match in {
-        '{"findings": [{"check": "drift.number"}]}': "is no report of `undertow retrieval` (it tells",
-        '{"findings": []}': "(it has no findings)",
-        '{"a": 1}': "is no report; give what",
-        "[1]": "is no report; give what",
-        "[" * 100_000: "is no JSON, or cut short",
-        whole[:500]: "is no JSON, or cut short",
+        '{"schema": 1, "findings": [{"check": "drift.number"}]}': "is no report of `undertow retrieval` (it tells",
+        '{"schema": 1, "findings": []}': "(it has no findings)",
+        '{"a": 1}': "is no report of undertow; give a file",
+        "[1]": "is no report of undertow; give a file",
+        "[" * 100_000: "is no JSON, or a part of it",
+        whole[:500]: "is no JSON, or a part of it",
         json.dumps(cut): "a saved run with an entry too many or too few",
     }.items():
         (files / "other.json").write_text(text)

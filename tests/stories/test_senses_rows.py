@@ -11,7 +11,7 @@ import pytest
 
 from undertow.core.errors import UsageError
 from undertow.core.verdict import Verdict
-from undertow.verbs import holding
+from undertow.sides import holding
 from undertow.verbs.senses import senses
 
 

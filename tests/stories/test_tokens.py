@@ -16,8 +16,8 @@ import pytest
 from undertow.adapters.tokenizers import open_tokenizer
 from undertow.core.errors import DataError, UsageError
 from undertow.core.verdict import Verdict
+from undertow.sides import tokenised
 from undertow.surfaces.cli_tokens import tokens as command
-from undertow.verbs import tokenised
 from undertow.verbs.tokens import tokens
 
 WORDS = [

@@ -177,8 +177,8 @@ class Report:
         return {"text/plain": repr(self), "text/html": self.render("notebook")}
 
 
-_FIRST = {"performance": 0, "output": 1, "label": 1, "schema": 2}
-"""What a reader needs first: is the model right, what does it answer, is the table still the table."""
+_FIRST = {"index": 0, "golden": 0, "performance": 0, "output": 1, "label": 1, "schema": 2}
+"""What a reader needs first: is the ground sound, is the model right, what does it answer, and so on."""
 
 
 def _unnamed(shape: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

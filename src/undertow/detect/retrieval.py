@@ -125,7 +125,7 @@ def quality(asked: Asked) -> Finding:
         Rows(rows, rows),
         needs_rows=needed(effect, rows),
         evidence=evidence,
-        shape=run.to_dict(),
+        shape=run.to_dict() | {"rows": _drawn(asked)},
         examples=_side_by_side(asked),
         causes=asked.causes,
         next=(_READ,) if effect.defined and effect.value > effect.tolerance else (),
@@ -158,9 +158,25 @@ def _alone(asked: Asked, some: int, evidence: Mapping[str, Any]) -> Finding:
         verdict=verdict,
         needs_rows=NEEDED if some < LEAST else None,
         evidence=evidence,
-        shape=asked.run.to_dict(),
+        shape=asked.run.to_dict() | {"rows": _drawn(asked)},
         next=steps,
     )
+
+
+def _drawn(asked: Asked) -> list[dict[str, Any]]:
+    """Return every metric before and now, on the queries of both runs, as a chart draws them."""
+    rows = []
+    for metric in ("hit", "recall", "mrr", "ndcg"):
+        every = asked.run.metrics[asked.name(metric)]
+        old, now = None, every[np.isfinite(every)]
+        if asked.before:
+            before, after, both = asked.pair(metric)
+            if both.any():
+                old, now = before[both], after[both]
+        reference = None if old is None else _told(mean_of(old))
+        name = f"{NAMES[metric]}@{asked.depth}"
+        rows.append({"name": name, "reference": reference, "current": _told(mean_of(now))})
+    return rows
 
 
 def headline(asked: Asked) -> str:

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+TOLD = "{} of vectors are not those of their texts"
 SAME = 0.999
 """Cosine of a stored vector with the fresh one from which only the last bits differ."""
 UNSTEADY = 4.0
@@ -296,4 +297,4 @@ def wrong_share(wrong: int, probed: int, stored: int, *, tolerance: float = 0.05
         low, high = (float(each) for each in limits(share * rows, rows))
         # Of those probed, this many are surely wrong, and surely right.
         low, high = max(low, wrong / stored), min(high, 1 - (probed - wrong) / stored)
-    return Effect("moved_share", share, low, high, tolerance, 0.0 if wrong else 1.0)
+    return Effect("moved_share", share, low, high, tolerance, 0.0 if wrong else 1.0, told=TOLD)

@@ -266,4 +266,12 @@ def lost_share(lost: int, found: int, queries: int, *, tolerance: float) -> Effe
         return Effect("moved_share", math.nan, math.nan, math.nan, tolerance, 1.0)
     share, rows = lost / found, min(found, queries)
     low, high = (float(each) for each in limits(share * rows, rows))
-    return Effect("moved_share", share, low, high, tolerance, 0.0 if lost else 1.0)
+    return Effect(
+        "moved_share",
+        share,
+        low,
+        high,
+        tolerance,
+        0.0 if lost else 1.0,
+        told="{} of the documents found before are found no more",
+    )

@@ -117,7 +117,10 @@ def _told(name: str, value: object) -> str:
 def _flat(evidence: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for key, value in evidence.items():
         path = (*above, label(key))
-        if not isinstance(value, Mapping) or set(value) == set(_SIDES):
+        if isinstance(value, Mapping) and set(value) == {"value", "low", "high"}:
+            told, low, high = (say(value[each]) for each in ("value", "low", "high"))
+            yield safe(" · ".join(path), 60), f"{told} ({low} to {high})"
+        elif not isinstance(value, Mapping) or set(value) == set(_SIDES):
             yield safe(" · ".join(path), 60), value
         elif len(path) < 4:
             yield from _flat(value, path)

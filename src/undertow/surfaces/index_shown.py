@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,8 @@ def counted(count: int, what: str) -> str:
 
 def write_json(target: str, told: Mapping[str, Any]) -> None:
     """Write JSON to a file, or to standard output."""
+    import json
+
     from undertow.config import write_file
 
     text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"

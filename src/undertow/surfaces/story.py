@@ -99,8 +99,10 @@ def answers(report: Report) -> list[Answer]:
     """Return the short answers: what changed, how sure, which, why, and what to do next."""
     changed, watch = report.having(Verdict.CHANGED), report.having(Verdict.WATCH)
     open_ = changed or watch or report.having(Verdict.UNKNOWN)
-    total = max(len(report.columns), len(subjects(report.findings)))
-    listed = [Answer("What changed", _what(changed, watch, total))]
+    columns = any(each.column for each in report.findings)
+    total = max(len(report.columns) if columns else 0, len(subjects(report.findings)))
+    noun = "column" if columns else "finding"
+    listed = [Answer("What changed", _what(changed, watch, plural(total, noun)))]
     if open_:
         names = subjects(open_)
         listed.append(Answer("Which", _more(len(names), 3), tuple(names.values())[:3]))
@@ -130,9 +132,9 @@ def subjects(findings: Iterable[Finding]) -> dict[str, Finding]:
     return named
 
 
-def _what(changed: tuple[Finding, ...], watch: tuple[Finding, ...], total: int) -> str:
+def _what(changed: tuple[Finding, ...], watch: tuple[Finding, ...], total: str) -> str:
     bad = subjects(changed)
-    said = f"{len(bad)} of {plural(total, 'column')}" if bad else "Nothing beyond its tolerance"
+    said = f"{len(bad)} of {total}" if bad else "Nothing beyond its tolerance"
     others = [name for name in subjects(watch) if name not in bad]
     return f"{said}; {len(others)} to watch" if others else said
 

@@ -26,6 +26,7 @@ _CHARTS: dict[str, Callable[[Shape], Drawing | None]] = {
     "metric": metric,
     "dumbbell": dumbbell,
     "lorenz": lorenz,
+    "run": dumbbell,
     "map": hexbin,
 }
 _SPARKS: dict[str, Callable[[Shape], Drawing | None]] = {
@@ -40,6 +41,7 @@ _CAPTIONS = {
     "calibration": "Share right at each confidence, with its 95% interval; rows beneath",
     "metric": "Value with its 95% interval",
     "dumbbell": "Grey before, blue now, with its 95% interval",
+    "run": "Grey before, blue now, with its 95% interval",
     "lorenz": "Share of servings that the least served items have; the straight line is an even share",
     "map": "Area is the share of rows: grey reference, blue outline current; an empty outline is new",
 }

@@ -12,10 +12,10 @@ from undertow.core.finding import Finding
 from undertow.core.index import Stored, VectorIndex
 from undertow.core.run import Floats, Run
 from undertow.options import Progress
+from undertow.sides.searched import Searched, found_vectors
 from undertow.sources.golden import Golden
 from undertow.stats.signals import signals
 from undertow.verbs.integrity import verify
-from undertow.verbs.searched import Searched, found_vectors
 from undertow.verbs.unlabelled import ann_recall, unlabelled
 
 AT_ONCE = 2**24

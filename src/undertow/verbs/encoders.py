@@ -21,11 +21,11 @@ from undertow.detect import spaces as told
 from undertow.detect.golden import METRIC, Asked
 from undertow.options import Progress
 from undertow.repair.bridge import Attempt, attempt
+from undertow.sides.encoded import Anchors, Side, is_saved, read_anchors, read_side
 from undertow.sources.golden import Golden, open_golden
 from undertow.stats import rotation, spaces
 from undertow.stats.neighbours import Matrix, unit
 from undertow.stats.ranking import DEPTH, Scores, loss
-from undertow.verbs.encoded import Anchors, Side, is_saved, read_anchors, read_side
 
 ASKED = 2_000
 """Anchors that are looked up among each other, at most."""

@@ -16,11 +16,11 @@ from undertow.core.schema import Column, Kind, Role
 from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect import feedback as told
 from undertow.options import Encoder, Progress
+from undertow.sides import copied, served
+from undertow.sides.copied import Both
+from undertow.sides.served import Spots, Wanted
 from undertow.sources import both, open_dataset, split_by_time
 from undertow.stats.concentration import REACH_TOLERANCE, TOLERANCE, concentration, steps
-from undertow.verbs import copied, served
-from undertow.verbs.copied import Both
-from undertow.verbs.served import Spots, Wanted
 
 TOLERANCES = {
     "gini": TOLERANCE,

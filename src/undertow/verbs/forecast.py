@@ -19,6 +19,7 @@ from undertow.core.report import Report, Source
 from undertow.core.verdict import check_tolerance
 from undertow.detect import forecast as told
 from undertow.options import Encoder, Progress
+from undertow.sides.index_encoder import encoder_of, ticker
 from undertow.sources import open_dataset
 from undertow.sources.golden import Golden, golden_files, read_golden
 from undertow.stats import forecast as stats
@@ -28,7 +29,6 @@ from undertow.stats.neighbours import nearest, unit
 from undertow.stats.outrank import Standing, standing
 from undertow.stats.ranking import DEPTH, Judged
 from undertow.stats.score import Z
-from undertow.verbs.index_encoder import encoder_of, ticker
 
 SAMPLE = 300
 TOLERANCE = 0.02

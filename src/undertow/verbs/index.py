@@ -25,10 +25,10 @@ from undertow.index import versions, write
 from undertow.index.folder import Index
 from undertow.options import Encoder, Progress
 from undertow.repair.bridge import Bridge
+from undertow.sides.index_documents import Listed, check_kind, read_documents
+from undertow.sides.index_encoder import encoder_of, remembered, ticker
 from undertow.sources import open_dataset
 from undertow.sources.golden import COLUMNS
-from undertow.verbs.index_documents import Listed, check_kind, read_documents
-from undertow.verbs.index_encoder import encoder_of, remembered, ticker
 
 Path_ = str | os.PathLike[str]
 

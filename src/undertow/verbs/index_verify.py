@@ -17,9 +17,9 @@ from undertow.index.folder import Index
 from undertow.index.versions import Version
 from undertow.options import Encoder, Progress
 from undertow.repair.bridge import Bridge
+from undertow.sides.index_documents import read_documents
+from undertow.sides.index_encoder import encoder_of
 from undertow.verbs.index import Columns, Path_, open_index
-from undertow.verbs.index_documents import read_documents
-from undertow.verbs.index_encoder import encoder_of
 
 PROBED = 60
 
@@ -68,7 +68,7 @@ def verify_index(
     except UndertowError as error:
         found.append(
             Finding(
-                "integrity.probe",
+                "index.probe",
                 "vectors",
                 f"no vector was compared with a fresh one: {error}",
                 verdict=Verdict.UNKNOWN,

@@ -21,10 +21,10 @@ from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect import integrity as told
 from undertow.detect import probed
 from undertow.options import Progress
+from undertow.sides.indexed import Asked, Held, is_named, unusable
+from undertow.sides.probed import Probe
 from undertow.stats.gone import gone, gone_by
 from undertow.stats.stored import facts
-from undertow.verbs.indexed import Asked, Held, is_named, unusable
-from undertow.verbs.probed import Probe
 
 DRAWN = 60
 

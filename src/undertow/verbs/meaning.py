@@ -22,12 +22,12 @@ from undertow.core.schema import Column, Kind
 from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect.meaning import DOCUMENTS, LEAST, Meaning, Term, whole
 from undertow.options import Encoder, Progress
+from undertow.sides.encoded import _tick
+from undertow.sides.holding import _meant
+from undertow.sides.used import Kept, Reader, Side, read_side
 from undertow.stats.meaning import EFFECT, Uses, moved, square, steps
 from undertow.stats.neighbours import Matrix, unit
 from undertow.stores import profile_file
-from undertow.verbs.encoded import _tick
-from undertow.verbs.holding import _meant
-from undertow.verbs.used import Kept, Reader, Side, read_side
 
 WINDOW = 10
 TESTED, LISTED = 60, 20

@@ -21,16 +21,16 @@ from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect import retrieval as told
 from undertow.detect.judgements import ROWS, row_findings
 from undertow.options import Encoder, Progress
+from undertow.sides.beside import beside, judged_by, measured, positions, relevant
+from undertow.sides.joining import look
+from undertow.sides.searched import Searched, search
 from undertow.sources import open_dataset
 from undertow.sources.golden import Golden, golden_files, hashed, read_golden, table_bytes
 from undertow.sources.judged import text_hashes
 from undertow.sources.saved_run import read_run
 from undertow.stats.judgements import by_chance
 from undertow.stats.ranking import DEPTH, Judged
-from undertow.verbs.beside import beside, judged_by, measured, positions, relevant
 from undertow.verbs.beyond import beyond, held_ids, signalled
-from undertow.verbs.joining import look
-from undertow.verbs.searched import Searched, search
 
 TOLERANCES = {"difference": 0.02, "moved_share": 0.1}
 DEEPEST = 1_000
@@ -110,11 +110,15 @@ def retrieval(
     more, said = beyond(held, made, opened, (run, before), options.get("progress"))
     causes = (*asked.causes, *(each.says for each in more if _explains(each)))
     found = [*told.findings(replace(asked, misjoined=joined.wrong, causes=causes))]
-    if joined.wrong:  # then it leads, and whoever reads the first finding wants the metrics
-        metrics = {name: each for name, each in found[0].evidence.items() if name in run.metrics}
-        found += [replace(each, evidence={**metrics, **each.evidence}) for each in joined.findings]
-    else:
-        found += joined.findings
+    # A cause leads, and whoever reads the first finding wants the metrics.
+    metrics = {name: each for name, each in found[0].evidence.items() if name in run.metrics}
+    leads = [*(joined.findings if joined.wrong else ()), *filter(_explains, more)]
+    rest = [
+        *(() if joined.wrong else joined.findings),
+        *(each for each in more if each not in leads),
+    ]
+    found += [replace(each, evidence={**metrics, **each.evidence}) for each in leads]
+    found += rest
     found += row_findings(held.issues, Rows(len(held.documents), len(held.queries)))
     notes += [each.says for each in found if each.check == ROWS and each.verdict is Verdict.STEADY]
     notes += [*said, *filter(None, [told.rose(asked), told.small_slices(run)])]
@@ -124,7 +128,7 @@ def retrieval(
         notes.append(
             f"wrote the judgements with the hash of each document's text to {os.fspath(out)}"
         )
-    return _report(held, made, [*found, *more], notes, (reference, before))
+    return _report(held, made, found, notes, (reference, before))
 
 
 def _asked(
@@ -202,8 +206,8 @@ def _opened(
     if given is None:
         return None, encoder
     from undertow.index.folder import Index
+    from undertow.sides.index_encoder import encoder_of
     from undertow.verbs.index import open_index
-    from undertow.verbs.index_encoder import encoder_of
 
     opened = open_index(given) if isinstance(given, str | os.PathLike) else given
     if isinstance(opened, Index):

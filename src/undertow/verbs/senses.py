@@ -19,10 +19,10 @@ from undertow.core.vectors import Matrix
 from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect.senses import LEAST, WordSenses, grouped, usable
 from undertow.options import Encoder, Progress
+from undertow.sides.encoded import _tick
+from undertow.sides.holding import Held, read_holding
 from undertow.stats import senses as stats
 from undertow.stats.neighbours import one_thread, unit
-from undertow.verbs.encoded import _tick
-from undertow.verbs.holding import Held, read_holding
 
 ALIKE = 1e-3
 """Distance of two vectors of length 1 below which the capital is not seen."""

@@ -29,11 +29,11 @@ from undertow.lenses.text import Text
 from undertow.observe import measure
 from undertow.observe.declare import Declared
 from undertow.options import Progress
+from undertow.sides.tokenised import Book, Side, chosen, read_side, tokenised
 from undertow.sources import open_dataset
 from undertow.stats.chunks import chunks
 from undertow.stats.mismatch import compare_tokenizers
 from undertow.stats.new_terms import unseen
-from undertow.verbs.tokenised import Book, Side, chosen, read_side, tokenised
 
 Tokenizer = str | os.PathLike[str] | Callable[[Sequence[str]], Any] | Tokenizes
 TOLERANCES = {"cdf_gap": 0.10, "cohens_h": 0.2, "moved_share": 0.02}

@@ -14,11 +14,11 @@ from undertow.core.encode import Matrix, steadiness
 from undertow.core.finding import Finding, percent
 from undertow.detect import integrity as counted
 from undertow.detect import probed as told
+from undertow.sides.indexed import Asked, Held, is_named, unusable
 from undertow.stats import probe as probing
 from undertow.stats.neighbours import nearest, one_thread, unit
 from undertow.stats.probe import Kind, Probed
 from undertow.stats.stored import BLANK, FITTED, foretold
-from undertow.verbs.indexed import Asked, Held, is_named, unusable
 
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]

@@ -19,6 +19,8 @@ from undertow.core.finding import Rows
 from undertow.core.verdict import Effect
 from undertow.detect import feedback as told
 from undertow.options import Encoder, Progress
+from undertow.sides import served
+from undertow.sides.served import Side, Spots, Wanted
 from undertow.stats import copies
 from undertow.stats.concentration import Pair
 from undertow.stats.near_copies import Shingles, shingles
@@ -26,8 +28,6 @@ from undertow.stats.neighbours import unit
 from undertow.stats.returned import FEW, HOW, Returned, returned
 from undertow.stats.share import share_change
 from undertow.stats.spaces import drawn
-from undertow.verbs import served
-from undertow.verbs.served import Side, Spots, Wanted
 
 VECTORS = 4_000
 """Vectors a side that are compared each with each."""

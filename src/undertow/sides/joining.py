@@ -10,10 +10,10 @@ import numpy as np
 from undertow.core.finding import Finding
 from undertow.core.run import Run
 from undertow.detect.judgements import Better, Joined, join_finding
+from undertow.sides.searched import Searched
 from undertow.sources.golden import Golden
 from undertow.stats.judgements import LEAST, Belonging, by_vectors, by_words, stretch
 from undertow.stats.ranking import Judged
-from undertow.verbs.searched import Searched
 
 SUSPECT = 0.05
 """Share of queries out of place from which other ids are tried: clean sets measured 0 to 3%."""
