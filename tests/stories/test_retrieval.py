@@ -467,9 +467,9 @@ def test_a_reference_that_is_none_is_refused(files):
 def test_wrong_words_are_refused_in_one_line(files):
     """What is missing, given twice or out of range."""
     parts = {
-        (): "no queries and no judgements; give docs",
+        (): "no queries; give docs",
         ("--golden", files, "--docs", files / "docs.parquet"): "both a golden folder and files",
-        ("--queries", files / "queries.parquet"): "no judgements; give",
+        ("--queries", files / "queries.parquet"): "no docs; give",
         ("--golden", files, "--k", "0"): "k 0: it is a whole number from 1",
         ("--golden", files, "--tolerance", "0.6"): "tolerance 0.6 for difference",
         ("--golden", files, "--tolerance", "drop=0.1"): "tolerance for 'drop': no such effect",
@@ -548,3 +548,19 @@ def test_cranfield_is_found_and_its_printed_number_is_no_id(real):
     assert worst.check == "golden.join"
     assert worst.evidence["better_id"]["is"] in {"column 'query_id'", "the row number, from 1"}
     assert worst.evidence["better_id"]["ndcg@10"] == pytest.approx(0.50, abs=0.03)
+
+
+def test_without_judgements_what_needs_none_is_told(files):
+    """A run nobody judged is kept, and another one is held against it; hashes need judgements."""
+    parts = ["--docs", files / "docs.parquet", "--queries", files / "queries.parquet"]
+    parts += ["--encoder", "tfidf", "--quiet"]
+    first = files / "first.json"
+    assert run(*parts, "--json", first)[0] in {0, 3}
+    code, _ = run(*parts, "--reference", first, "--json", files / "next.json")
+    told = json.loads((files / "next.json").read_text())
+    checks = {each["check"] for each in told["findings"]}
+    assert code == 0
+    assert {"performance.retrieval", "retrieval.churn", "retrieval.similarity"} <= checks
+    assert told["verdict"] == "steady"
+    error, _ = run(*parts, "--write-hashes", files / "hashed.parquet")
+    assert "there are none" in str(error)

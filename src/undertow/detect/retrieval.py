@@ -163,6 +163,26 @@ def _alone(asked: Asked, some: int, evidence: Mapping[str, Any]) -> Finding:
     )
 
 
+def unjudged(run: Run) -> Finding:
+    """Return the fact of a run that nobody has judged: it is kept, and the next is held against it."""
+    best = [each[0] for each in run.scores if each]
+    near = f", the best at a cosine of {float(np.median(best)):.2f} in the median" if best else ""
+    says = (
+        f"{len(run):,} {_queries(len(run))} without judgements: each found "
+        f"{max(map(len, run.found), default=0)} documents{near}"
+    )
+    steps = ("keep this run with --json FILE: the next one's --reference",)
+    return Finding(
+        QUALITY,
+        SUBJECT,
+        says,
+        rows=Rows(len(run), len(run)),
+        verdict=Verdict.STEADY,
+        shape=run.to_dict(),
+        next=steps,
+    )
+
+
 def _drawn(asked: Asked) -> list[dict[str, Any]]:
     """Return every metric before and now, on the queries of both runs, as a chart draws them."""
     rows = []

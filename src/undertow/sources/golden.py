@@ -191,6 +191,42 @@ def read_golden(
     )
 
 
+def read_unjudged(
+    documents: Any,
+    queries: Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    slices: Sequence[str] = (),
+    vector: str | None = None,
+) -> Golden:
+    """Return documents and queries that nobody has judged, as a golden set without judgements.
+
+    >>> docs = pa.table({"doc_id": ["a", "b"], "text": ["a red door", "the sea"]})
+    >>> made = read_unjudged(docs, pa.table({"query_id": [1], "query": ["door"]}))
+    >>> made.queries, len(made.judged.gain)
+    (('door',), 0)
+    """
+    from undertow.sources import open_dataset
+
+    files = {"documents": open_dataset(documents), "queries": open_dataset(queries)}
+    made = Reading(files, columns or {}, textless=vector is not None)
+    firsts = [
+        [each for each in rows_of.ids(made.must(what)) if each][:1]
+        for what in ("query_id", "doc_id")
+    ]
+    if not all(firsts):
+        raise DataError(f"{files['queries'].source}: holds no queries, or there are no documents")
+    # A set is read by its judgements: one that nobody looks at stands in for them.
+    pair = pa.table({"query_id": firsts[0], "doc_id": firsts[1]})
+    docs, asks = files.values()
+    read = read_golden(docs, asks, pair, columns=columns, slices=slices, vector=vector)
+    nothing = np.empty(0, np.int64)
+    judged = Judged(nothing, nothing, np.empty(0))
+    issues = tuple(each for each in read.issues if "judgement" not in each.says)
+    source = files["queries"].source
+    return replace(read, source=source, judged=judged, issues=issues, notes=())
+
+
 def hashed(golden: Golden) -> pa.Table:
     """Return the judgements with the hash of each document's text beside them, in `doc_hash`.
 

@@ -97,7 +97,8 @@ def retrieval(**given: Any) -> int:
     """Tell what a search finds of a golden set: hit rate, recall, MRR and nDCG at 10.
 
     Tells judgements that are stale, gone, there twice or of other queries, and, with --reference, what
-    is lost since an earlier run, the same queries side by side.
+    is lost since an earlier run, the same queries side by side. Without --judgements it tells what
+    needs none.
     """
     outputs = Outputs.of(given)
     files = ("docs", "queries", "judgements", "reference")

@@ -51,9 +51,12 @@ def beyond(
 
     An earlier run of another encoder is left out: its cosines say nothing of these.
     """
-    if made.stored is None or index is None:
-        return [], []
     now, before = runs
+    if made.stored is None or index is None:
+        if held.judged.gain.size:
+            return [], []
+        corpus = Stored.of(held.document_ids, made.documents, space=made.space)
+        return unlabelled(now, before, corpus=corpus, queries=made.queries), []
     found: list[Finding] = []
     notes: list[str] = []
     if made.encoder is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -21,7 +21,7 @@ from undertow.detect import forecast as told
 from undertow.options import Encoder, Progress
 from undertow.sides.index_encoder import encoder_of, ticker
 from undertow.sources import open_dataset
-from undertow.sources.golden import Golden, golden_files, read_golden
+from undertow.sources.golden import Golden, golden_files, read_golden, read_unjudged
 from undertow.stats import forecast as stats
 from undertow.stats.counts import Floats, stream
 from undertow.stats.forecast import Sampled
@@ -275,24 +275,7 @@ def _golden(opened: Any, options: Options) -> tuple[Golden, Judged | None]:
     if judgements is not None:
         golden = read_golden(docs, queries, judgements, columns=columns)
         return golden, golden.judged
-    return _unjudged(docs, queries, columns), None
-
-
-def _unjudged(docs: Any, queries: Any, columns: Mapping[str, str] | None) -> Golden:
-    """Return documents and queries alone: each query is read with a judgement that nobody looks at."""
-    from undertow.sources.golden_files import Reading
-    from undertow.sources.judged import ids
-
-    files = {"documents": open_dataset(docs), "queries": open_dataset(queries)}
-    made = Reading(files, columns or {}, textless=False)
-    firsts = [
-        [each for each in ids(made.must(what)) if each][:1] for what in ("query_id", "doc_id")
-    ]
-    if not all(firsts):
-        raise DataError(f"{files['queries'].source}: holds no queries, or there are no documents")
-    pair = pa.table({"query_id": firsts[0], "doc_id": firsts[1]})
-    golden = read_golden(files["documents"], files["queries"], pair, columns=columns)
-    return replace(golden, notes=())
+    return read_unjudged(docs, queries, columns=columns), None
 
 
 def _kept_texts(opened: Any) -> Any:

@@ -25,7 +25,14 @@ from undertow.sides.beside import beside, judged_by, measured, positions, releva
 from undertow.sides.joining import look
 from undertow.sides.searched import Searched, search
 from undertow.sources import open_dataset
-from undertow.sources.golden import Golden, golden_files, hashed, read_golden, table_bytes
+from undertow.sources.golden import (
+    Golden,
+    golden_files,
+    hashed,
+    read_golden,
+    read_unjudged,
+    table_bytes,
+)
 from undertow.sources.judged import text_hashes
 from undertow.sources.saved_run import read_run
 from undertow.stats.judgements import by_chance
@@ -77,7 +84,8 @@ def retrieval(
     recall, MRR and nDCG at 10, each with a 95% interval; others say which judgements are stale, gone
     or there twice, and whether the judgements belong to these queries at all. `reference` is the JSON
     of an earlier run, or its report: what nDCG, MRR and recall have lost since, paired by query, is
-    judged. What rose is told and is no alarm.
+    judged. What rose is told and is no alarm. Without `judgements` only what needs none is told: how
+    alike, how much others, and whether the index holds what it should.
 
     Raises UsageError or DataError where the data or an option is unusable, or nothing is found.
 
@@ -95,6 +103,8 @@ def retrieval(
     vector = options.get("vector")
     opened, encoder = _opened(index, encoder) if vector is None else (_only(index), None)
     parts = _parts(docs, queries, judgements, golden, opened)
+    if parts[2] is None:
+        return _unjudged(parts[:2], encoder, opened, k, (reference, before), options)
     held = read_golden(
         *parts,
         columns=options.get("columns"),
@@ -129,6 +139,31 @@ def retrieval(
             f"wrote the judgements with the hash of each document's text to {os.fspath(out)}"
         )
     return _report(held, made, found, notes, (reference, before))
+
+
+def _unjudged(
+    parts: tuple[Any, ...],
+    encoder: Encoder | None,
+    index: VectorIndex | None,
+    k: int,
+    against: tuple[Any, Run | None],
+    options: Options,
+) -> Report:
+    """Return what can be told of a search where nobody has judged what is right."""
+    held = read_unjudged(
+        *parts,
+        columns=options.get("columns"),
+        slices=options.get("slices", ()),
+        vector=options.get("vector"),
+    )
+    if options.get("write_hashes") is not None:
+        raise UsageError("hashes are written beside judgements, and there are none; give them")
+    made = search(held, encoder, index, k, options.get("progress"))
+    run = _run(held, made, held.judged, {}, k)
+    more, notes = beyond(held, made, index, (run, against[1]), options.get("progress"))
+    found = [told.unjudged(run), *more]
+    found += row_findings(held.issues, Rows(len(held.documents), len(held.queries)))
+    return _report(held, made, found, [found[0].says, *made.notes, *notes], against)
 
 
 def _asked(
@@ -225,13 +260,8 @@ def _parts(
         if any(each is not None for each in (docs, queries, judgements)):
             raise UsageError("both a golden folder and files are given; give one of them")
         return golden_files(golden)
-    missing = [
-        name for name, each in (("queries", queries), ("judgements", judgements)) if each is None
-    ]
-    if missing:
-        raise UsageError(
-            f"no {' and no '.join(missing)}; give docs, queries and judgements, or golden"
-        )
+    if queries is None:
+        raise UsageError("no queries; give docs, queries and judgements, or golden")
     if docs is not None:
         return docs, queries, judgements
     if index is None:
