@@ -70,6 +70,27 @@ def _no_kind(name: str, kind: str) -> Kind:
     )
 
 
+def ticker(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
+    """Return what counts the rows of a stage and tells them to `progress`; None where nobody looks.
+
+    >>> tick = ticker(lambda *told: print(*told), "encoding", 9)
+    >>> tick(4), tick(5)
+    encoding 4 9
+    encoding 9 9
+    (None, None)
+    """
+    if progress is None:
+        return None
+    done = 0
+
+    def tick(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress(stage, done, total)
+
+    return tick
+
+
 def tolerances(given: Tolerance) -> tuple[dict[str, float], frozenset[str]]:
     """Return the declared tolerances by name ("*" for all), and the names to learn them for."""
     if given is None:

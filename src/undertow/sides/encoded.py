@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from undertow.core.encode import encode, steadiness
 from undertow.core.errors import DataError, UsageError, did_you_mean
 from undertow.core.values import to_text
 from undertow.core.vectors import Vectors, is_list, is_numeric, matrix
-from undertow.options import Progress
+from undertow.options import Progress, ticker
 from undertow.sources import gathered, open_dataset
 from undertow.sources.frames import is_frame
 from undertow.stats.neighbours import Matrix, unit
@@ -132,21 +132,8 @@ def _encoded(given: Any, rows: Anchors) -> Side:
     texts = [each for each in rows.texts if each is not None and each.strip()]
     note = steadiness(encoder, texts).note(encoder.name)
     made = fingerprint(encoder)
-    vectors = encode(encoder, rows.texts, tick=_tick(rows.progress, encoder.name, len(rows.texts)))
+    vectors = encode(encoder, rows.texts, tick=ticker(rows.progress, encoder.name, len(rows.texts)))
     whole = matrix(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]))
     return Side(
         encoder.name, whole, made.id, str(made), encoder, notes=() if note is None else (note,)
     )
-
-
-def _tick(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    done = 0
-
-    def tick(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(stage, done, total)
-
-    return tick

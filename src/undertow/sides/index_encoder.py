@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from undertow.core.embeds import Embeds, Fits
 from undertow.core.errors import DataError, UsageError
 from undertow.index.folder import Index
 from undertow.index.leftovers import KEPT
-from undertow.options import Encoder, Progress
+from undertow.options import Encoder
 
 _NAMED = re.compile(r"tfidf|minilm|[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
@@ -86,17 +86,3 @@ def _restored(path: Path) -> FittedTfidf:
     except OSError as error:
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}; build again") from error
     return FittedTfidf.from_bytes(content, str(path))
-
-
-def ticker(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
-    """Return a function that counts rows for a progress bar."""
-    if progress is None:
-        return None
-    done = 0
-
-    def tick(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(stage, done, total)
-
-    return tick

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ from undertow.core.encode import Matrix, encode
 from undertow.core.finding import Finding, Rows
 from undertow.core.index import Lays, Stored
 from undertow.detect import integrity as counted
-from undertow.options import Progress
+from undertow.options import Progress, ticker
 from undertow.stats.stored import Facts
 
 
@@ -75,19 +75,7 @@ class Asked:
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         """Return the vectors of texts as the encoder makes them."""
-        return encode(self.encoder, texts, tick=self._tick(len(texts)))
-
-    def _tick(self, total: int) -> Callable[[int], None] | None:
-        if self.progress is None:
-            return None
-        report, done = self.progress, 0
-
-        def tick(rows: int) -> None:
-            nonlocal done
-            done += rows
-            report(self.name, done, total)
-
-        return tick
+        return encode(self.encoder, texts, tick=ticker(self.progress, self.name, len(texts)))
 
 
 def is_named(space: str, names: Sequence[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from undertow.core.embeds import Embeds, Fits, fingerprint
 from undertow.core.encode import Matrix, encode, steadiness
 from undertow.core.errors import DataError
 from undertow.core.index import Stored, VectorIndex
-from undertow.options import Encoder, Progress
+from undertow.options import Encoder, Progress, ticker
 from undertow.sources.golden import Golden
 from undertow.stats.neighbours import nearest, unit
 
@@ -64,7 +63,7 @@ def search(
         notes += filter(None, [steadiness(model, golden.queries).note(model.name)])
         space = str(fingerprint(model))
         total = len(golden.queries) + (len(golden.documents) if index is None else 0)
-        tick = _tick(progress, model.name, total)
+        tick = ticker(progress, model.name, total)
         queries = unit(encode(model, golden.queries, tick=tick))
         if index is None:
             documents = unit(encode(model, golden.documents, tick=tick))
@@ -146,16 +145,3 @@ def found_vectors(made: Searched, golden: Golden, start: int, stop: int, k: int)
         if spots:
             out[row, : len(spots)] = unit(rows[spots])
     return out
-
-
-def _tick(progress: Progress | None, stage: str, total: int) -> Callable[[int], None] | None:
-    if progress is None:
-        return None
-    done = 0
-
-    def tick(rows: int) -> None:
-        nonlocal done
-        done += rows
-        progress(stage, done, total)
-
-    return tick

@@ -18,8 +18,8 @@ from undertow.core.errors import DataError, UsageError, did_you_mean
 from undertow.core.report import Report, Source
 from undertow.core.verdict import check_tolerance
 from undertow.detect import forecast as told
-from undertow.options import Encoder, Progress
-from undertow.sides.index_encoder import encoder_of, ticker
+from undertow.options import Encoder, Progress, ticker
+from undertow.sides.index_encoder import encoder_of
 from undertow.sources import open_dataset
 from undertow.sources.golden import Golden, golden_files, read_golden, read_unjudged
 from undertow.stats import forecast as stats

@@ -23,10 +23,10 @@ from undertow.core.values import to_text
 from undertow.index import folder as stored
 from undertow.index import versions, write
 from undertow.index.folder import Index
-from undertow.options import Encoder, Progress
+from undertow.options import Encoder, Progress, ticker
 from undertow.repair.bridge import Bridge
 from undertow.sides.index_documents import Listed, check_kind, read_documents
-from undertow.sides.index_encoder import encoder_of, remembered, ticker
+from undertow.sides.index_encoder import encoder_of, remembered
 from undertow.sources import open_dataset
 from undertow.sources.golden import COLUMNS
 

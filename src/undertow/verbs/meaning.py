@@ -21,8 +21,7 @@ from undertow.core.report import Report, Source
 from undertow.core.schema import Column, Kind
 from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect.meaning import DOCUMENTS, LEAST, Meaning, Term, whole
-from undertow.options import Encoder, Progress
-from undertow.sides.encoded import _tick
+from undertow.options import Encoder, Progress, ticker
 from undertow.sides.holding import _meant
 from undertow.sides.used import Kept, Reader, Side, read_side
 from undertow.stats.meaning import EFFECT, Uses, moved, square, steps
@@ -364,7 +363,7 @@ def _vectors(
     notes = [*filter(None, [steadiness(encoder, contexts).note(encoder.name)])]
     if spec is None:
         notes.append("contexts are compared by their words (tfidf); name another with --encoder")
-    tick: Callable[[int], None] | None = _tick(progress, encoder.name, len(contexts))
+    tick: Callable[[int], None] | None = ticker(progress, encoder.name, len(contexts))
     made = encode(encoder, contexts, tick=tick)
     return unit(made), str(fingerprint(encoder)), notes
 

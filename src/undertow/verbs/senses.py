@@ -18,8 +18,7 @@ from undertow.core.schema import Kind
 from undertow.core.vectors import Matrix
 from undertow.core.verdict import Verdict, check_tolerance
 from undertow.detect.senses import LEAST, WordSenses, grouped, usable
-from undertow.options import Encoder, Progress
-from undertow.sides.encoded import _tick
+from undertow.options import Encoder, Progress, ticker
 from undertow.sides.holding import Held, read_holding
 from undertow.stats import senses as stats
 from undertow.stats.neighbours import one_thread, unit
@@ -152,7 +151,7 @@ def _encoded(held: Held, spec: Encoder | None, progress: Progress | None) -> tup
             f"{encoder.name} makes one vector of a text, whether {held.word!r} has a capital or not: "
             "only the words beside it can tell its senses apart"
         )
-    tick = _tick(progress, encoder.name, len(held.texts))
+    tick = ticker(progress, encoder.name, len(held.texts))
     made: Matrix = encode(encoder, held.texts, tick=tick)
     fine = np.asarray(made.any(axis=1))
     if not fine.all():
