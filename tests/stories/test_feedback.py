@@ -79,7 +79,7 @@ def test_the_verdict_names_what_took_over_and_what_is_gone():
     narrow = np.where(np.arange(2_000) % 2, 7, np.arange(2_000) // 2 % 93)
     report = feedback(table(even), table(narrow), item="item")
     assert report["feedback"].says == (
-        "a loop: exposure concentrates on fewer items (Gini 0.00 -> 0.54; 100% -> 93% of all items "
+        "a loop: exposure concentrates on fewer items (Gini 0.00 → 0.54; 100% → 93% of all items "
         "seen served)"
     )
     found = report["exposure of item"]
@@ -153,7 +153,7 @@ def test_texts_that_repeat_one_another_are_told():
     assert found.verdict is Verdict.CHANGED
     assert found.evidence["share_of_rows"]["current"] == pytest.approx(0.5, abs=0.02)
     assert set(found.examples[0]) == {"text", "near copy", "copies"}
-    assert report["feedback"].says.startswith("a loop: 0% -> 50% of rows are near copies")
+    assert report["feedback"].says.startswith("a loop: 0% → 50% of rows are near copies")
     again = feedback(pa.table({"t": fresh}), pa.table({"t": texts(900, 5)}), text="t")
     assert again.verdict is Verdict.STEADY
 
@@ -195,7 +195,7 @@ def test_own_output_that_comes_back_is_told_beside_what_it_copies():
     assert found.verdict is Verdict.CHANGED
     assert found.evidence["rows_by_how"]["exact"] == {"reference": 0, "current": 150}
     assert found.examples[0]["text"].rstrip(" .").lower() == found.examples[0]["own output"]
-    assert report["feedback"].says.startswith("a loop: own output comes back: 0% -> 33% of rows")
+    assert report["feedback"].says.startswith("a loop: own output comes back: 0% → 33% of rows")
     early = now.set_column(1, "at", pa.array(["2025-12-31"] * 450))
     assert feedback(before, early, **given)["own output in t"].verdict is Verdict.STEADY
     timeless = feedback(

@@ -261,7 +261,7 @@ def _untold(found: Concentration) -> str:
 
 
 def _uneven(found: Concentration) -> str:
-    return f"Gini {found.ginis.reference:.2f} -> {found.ginis.current:.2f}"
+    return f"Gini {found.ginis.reference:.2f} → {found.ginis.current:.2f}"
 
 
 def _reached(served: Served) -> str:
@@ -270,9 +270,9 @@ def _reached(served: Served) -> str:
     before, now = found.different
     if found.items <= found.servings:
         of = "the catalogue" if served.catalogue else "all items seen"
-        parts = " -> ".join(percent(each / max(found.items, 1)) for each in (before, now))
+        parts = " → ".join(percent(each / max(found.items, 1)) for each in (before, now))
         return f"{parts} of {of} served"
-    return f"{before:,.0f} -> {now:,.0f} different items in {found.servings:,} servings"
+    return f"{before:,.0f} → {now:,.0f} different items in {found.servings:,} servings"
 
 
 def _share_of(counts: Counts) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -320,7 +320,7 @@ def _took(risen: Sequence[Mover]) -> str:
     if not risen:
         return ""
     listed = [
-        f"{each['item'][:40]} {percent(each['reference'])} -> {percent(each['current'])}"
+        f"{each['item'][:40]} {percent(each['reference'])} → {percent(each['current'])}"
         for _, each in risen[:2]
     ]
     return f"; most gained by {' and '.join(listed)}"
@@ -348,7 +348,7 @@ _SUBJECT = {COPIES: "near copies in", VECTOR_COPIES: "near copies by", OWN: "own
 
 
 def _shared(each: Shared) -> str:
-    parts = " -> ".join(percent(share) for share in each.shares)
+    parts = " → ".join(percent(share) for share in each.shares)
     told = {
         COPIES: f"{parts} of rows are near copies of another row",
         VECTOR_COPIES: f"{parts} of rows have a vector almost the same as another row's",
@@ -381,7 +381,7 @@ def _alike(made: Alike) -> Finding:
 
 def _cosines(made: Alike) -> str:
     before, now = (each.value for each in made.cosine)
-    return f"two rows have a mean cosine of {before:.3f} -> {now:.3f}"
+    return f"two rows have a mean cosine of {before:.3f} → {now:.3f}"
 
 
 def _needs(effect: Effect, rows: int, least: int) -> int | None:

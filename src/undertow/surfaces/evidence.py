@@ -117,6 +117,8 @@ def _told(name: str, value: object) -> str:
 def _flat(evidence: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for key, value in evidence.items():
         path = (*above, label(key))
+        if isinstance(value, list | tuple | dict) and not value:
+            continue
         if isinstance(value, Mapping) and set(value) == {"value", "low", "high"}:
             told, low, high = (say(value[each]) for each in ("value", "low", "high"))
             yield safe(" · ".join(path), 60), f"{told} ({low} to {high})"

@@ -81,7 +81,7 @@ def feedback(
     >>> now = pa.table({"item": [f"song {n % 100 if n % 3 else n % 9}" for n in range(1000)]})
     >>> report = feedback(before, now, item="item")
     >>> print(report.verdict, report["feedback"].says)
-    changed a loop: exposure concentrates on fewer items (Gini 0.00 -> 0.34; 100% -> 100% of ...)
+    changed a loop: exposure concentrates on fewer items (Gini 0.00 → 0.34; 100% → 100% of ...)
     """
     tolerances = _tolerances(options)
     if item is None and text is None and vector is None and outputs is None:

@@ -84,7 +84,7 @@ def lorenz(shape: Shape) -> Drawing | None:
         marks.append(line("grid" if share else "axis", MARGIN, y, MARGIN + SIDE, y))
         marks.append(text(MARGIN - 6, y + 4, percent(share), "tick", "end"))
         marks.append(text(x, foot + 16, percent(share), "tick", "middle"))
-    marks.append(text(MARGIN + SIDE + 12, foot + 16, "of items", "tick"))
+    marks.append(text(MARGIN + SIDE + 22, foot + 16, "of items", "tick"))
     marks.append(text(MARGIN + SIDE + 12, TOP + 4, "of servings", "tick"))
     said = []
     for kind, curve in curves:
