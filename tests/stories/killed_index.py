@@ -139,7 +139,7 @@ def at_steps(folder, stride):
         step, last = 1 - stride, 10**6
         while step < last:
             step += stride
-            count = folder.parent / "steps"
+            count = folder.with_name(f"{folder.name}.count")
             count.write_text("0")
             add(open_index(folder), step)
             index = open_index(folder)
