@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,9 @@ def check(folder: Path) -> Checked:
     for path, digest in _named(folder):
         files += 1
         faults += _digested(path, digest, "")
+    faults += _encoders(folder, known)
+    still = {*versions.names(folder)}  # another process may have pruned while this one read
+    faults = [each for each in faults if not each.versions or still & {*each.versions}]
     left = tuple(leftovers.unnamed(folder))
     return Checked(files, len(there), tuple(faults), left, lock.cut_off(folder))
 
@@ -171,6 +174,17 @@ def _named(folder: Path) -> Iterator[tuple[Path, str]]:
     for place in (leftovers.KEPT, bridges.BRIDGES):
         for path in sorted((folder / place).glob("[0-9a-f]*.npz")):
             yield path, path.stem
+
+
+def _encoders(folder: Path, known: Sequence[Version]) -> Iterator[Fault]:
+    """Say which files of encoders are not there; those that are have their digest for a name."""
+    users: dict[str, list[str]] = {}
+    for version in known:
+        name = (version.encoder or {}).get("file")
+        if name and not (folder / leftovers.KEPT / str(name)).exists():
+            users.setdefault(str(name), []).append(version.name)
+    for name, each in users.items():
+        yield Fault(f"{leftovers.KEPT}/{name}", "no such file or directory", tuple(each))
 
 
 def _digested(path: Path, digest: str, version: str) -> Iterator[Fault]:

@@ -72,7 +72,10 @@ def open_index(
     version = found.version()
     if found.cut_off is not None:
         for fault in check.damaged(folder, version):
-            raise DataError(f"{found.cut_off}, and {folder / fault.file} is damaged: {fault.says}")
+            raise DataError(
+                f"{found.cut_off}, and {folder / fault.file} is damaged: {fault.says}; "
+                f"`undertow index rollback {folder}` lets the version before answer"
+            )
     return found
 
 
@@ -116,10 +119,11 @@ class Index:
             pointer = versions.read_pointer(self.folder)
             try:
                 found = versions.read_version(self.folder, pointer.version)
-            except DataError:
+            except DataError as error:
                 # Another process may have switched, and pruned, between the two.
                 if attempt == 4 or durable.stamp(self.folder / versions.POINTER) == seen:
-                    raise
+                    then = f"`undertow index rollback {self.folder}` lets the version before answer"
+                    raise DataError(f"{error}; {then}") from error
                 continue
             self._version, self._seen = found, seen
             kept = {each.name for each in found.segments}
@@ -262,7 +266,13 @@ class Index:
                 f"{self.folder} holds vectors of {found.dimension} numbers, and the queries have "
                 f"{asked.shape[1]}: use the encoder that the index was built with"
             )
-        parts = [self._opened(found, each) for each in found.segments if each.found]
+        try:
+            parts = [self._opened(found, each) for each in found.segments if each.found]
+        except DataError:
+            if version is not None or self.version().name == found.name:
+                raise
+            # Another process has switched, and pruned what was about to be read.
+            return self.search(queries, k, space=space, bridge=bridge)
         return near.nearest(parts, unit(asked), k)
 
     def standing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,14 @@ from undertow.core.errors import DataError
 from undertow.index import bridges, durable, lock, near, record, versions
 
 KEPT = "encoders"
+_OWN = {
+    versions.VERSIONS: re.compile(r"v\d+\.gone\.parquet"),
+    record.SEGMENTS: re.compile(rf"{versions.SEGMENT.pattern}\.parquet"),
+    near.SEARCH: re.compile(rf"{versions.SEGMENT.pattern}\.\w+"),
+    KEPT: re.compile(r"[0-9a-f]{32}\.npz"),
+    bridges.BRIDGES: re.compile(r"[0-9a-f]{16}\.npz"),
+}
+"""How the names of an index's own files look: what somebody else put there is never removed."""
 FOLDERS = (versions.VERSIONS, record.SEGMENTS, near.SEARCH, KEPT)
 
 
@@ -34,9 +43,10 @@ def unnamed(folder: Path) -> list[Path]:
     found = list(folder.glob(f".*{durable.PART}"))
     for name in (*FOLDERS, bridges.BRIDGES):
         for path in (folder / name).glob("*"):
-            half = path.name.endswith(durable.PART)
-            stray = name in needed and path.suffix != ".json" and path.stem not in needed[name]
-            if half or stray or (name == KEPT and path.name not in kept):
+            half = path.name.startswith(".") and path.name.endswith(durable.PART)
+            stray = name in needed and path.stem not in needed[name]
+            stray = stray or (name == KEPT and path.name not in kept)
+            if half or (stray and _OWN[name].fullmatch(path.name)):
                 found.append(path)
     return sorted(found)
 

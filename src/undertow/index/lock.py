@@ -33,7 +33,9 @@ def writing(folder: Path, what: str, *, durable_mark: bool = True) -> Iterator[N
     A mark that a dead writer left is kept in `cut_off.json`, until `clear`.
     """
     with durable.told(folder, "cannot write to"):
-        handle = os.open(folder / WRITING, os.O_RDWR | os.O_CREAT, 0o666)
+        # What is opened here is cut to nothing: through a link, a file of somebody else would be.
+        own = getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(folder / WRITING, os.O_RDWR | os.O_CREAT | own, 0o666)
     try:
         _wait(handle, folder)
         left = os.read(handle, 4096)
@@ -64,7 +66,7 @@ def cut_off(folder: Path) -> str | None:
     try:
         mark = json.loads(left)
         return f"{mark['what']} was cut off (process {mark['pid']}, {mark['since']})"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "a change was cut off"
 
 

@@ -57,7 +57,8 @@ class Near:
             asked = self.held.query(queries)
             found = self.finder(asked, min(ask, len(self.rows)))
             for row, query in enumerate(asked):
-                some = found[row][found[row] >= 0]
+                some = found[row]  # of a file that nobody holds against a digest
+                some = some[(some >= 0) & (some < len(self.rows))]
                 if alive is not None:
                     some = some[alive[some]]
                 if len(some) < k:  # most of what the library found is gone
@@ -157,13 +158,18 @@ def _mapped(path: Path, segment: Segment) -> Near | None:
             if told.get("form") != FORM or told.get("digest") != segment.digest:
                 return None
             batch = reader.get_batch(0)
+            batch.validate()  # a damaged offset would end the process, and not in an error
+            batch["id"].validate(full=True)
             parts = tuple(_matrix(batch[f"part{n}"]) for n in range(int(told["parts"])))
             rests = tuple(np.asarray(batch[f"rest{n}"]) for n in range(len(parts) - 1))
             d = sum(part.shape[1] for part in parts)
             turn = None
             if b"turn" in about:
                 turn = np.frombuffer(about[b"turn"], "<f4").reshape(d, d)
-            near = Near(batch["id"], np.asarray(batch["row"]), Turned(turn, parts, rests))
+            rows = np.asarray(batch["row"])
+            if rows.dtype != np.int32 or ((rows < 0) | (rows >= segment.rows)).any():
+                return None
+            near = Near(batch["id"], rows, Turned(turn, parts, rests))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
     return near if len(near.rows) == segment.found else None

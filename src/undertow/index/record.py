@@ -148,16 +148,33 @@ def columns(folder: Path, segment: Segment, names: Sequence[str]) -> pa.Table:
         with pa.memory_map(str(path)) as file:
             table = pq.ParquetFile(file).read(list(names), use_threads=False)
         table.validate(full=True)
+        _expected(table, names)
     except FileNotFoundError:
         raise DataError(
             f"{path} is gone: restore it, or roll back to a version without it"
         ) from None
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
         what = str(error).split("\n")[0][:120]
         raise DataError(f"{path} is damaged ({what}): restore it, or roll back") from error
     if len(table) != segment.rows:
         raise DataError(f"{path} holds {len(table):,} rows, and {segment.rows:,} were written")
     return table
+
+
+def _expected(table: pa.Table, names: Sequence[str]) -> None:
+    """Raise KeyError or TypeError where a column is not there, or is not of its type."""
+    for name in names:
+        kind = table[name].type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if name == "vector":
+            fine = pa.types.is_fixed_size_list(kind) and pa.types.is_float32(kind.value_type)
+        elif name == "digest":
+            fine = pa.types.is_uint64(kind)
+        else:
+            fine = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not fine:
+            raise TypeError(f"{name} is of type {kind}")
 
 
 def documents_of(table: pa.Table) -> Documents:

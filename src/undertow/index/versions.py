@@ -28,6 +28,10 @@ POINTER = "answers.json"
 TAGS = "tags.json"
 VERSIONS = "versions"
 _NAME = re.compile(r"v[1-9]\d{0,8}")
+SEGMENT = re.compile(r"v[1-9]\d{0,8}-[0-9a-f]{6}")
+_GONE = re.compile(r"v[1-9]\d{0,8}\.gone")
+_MOST = 2**40
+"""More than any count in a manifest."""
 _TAG = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 REMEMBERED = 100
 """Versions that the pointer remembers, for rolling back."""
@@ -87,9 +91,35 @@ class Version:
             told.pop("undertow_index")
             segments = tuple(Segment(**each) for each in told.pop("segments"))
             lost = told.pop("gone")
-            return cls(**told, segments=segments, gone=None if lost is None else Gone(**lost))
-        except (KeyError, TypeError) as error:
+            made = cls(**told, segments=segments, gone=None if lost is None else Gone(**lost))
+            sound = made.sound
+        except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{name} is no manifest of an index, or a damaged one") from error
+        if not sound:
+            raise DataError(
+                f"{name} is no manifest of an index: undertow did not write what it says"
+            )
+        return made
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether names are those of files in the index, and counts are counts.
+
+        A digest proves no author: an index may come from anybody, and a name may lead out of it.
+        """
+        files: list[Segment | Gone] = [*self.segments, *([] if self.gone is None else [self.gone])]
+        counts = [self.dimension, self.documents, self.without_vector, *self.spaces.values()]
+        counts += [each.rows for each in files]
+        counts += [count for each in self.segments for count in (each.found, each.bytes)]
+        return (
+            _NAME.fullmatch(self.name) is not None
+            and all(SEGMENT.fullmatch(each.name) for each in self.segments)
+            and (self.gone is None or _GONE.fullmatch(self.gone.name) is not None)
+            and all(type(each) is int and 0 <= each < _MOST for each in counts)
+            and all(isinstance(each.digest, str) for each in files)
+            and all(isinstance(each, str) for each in (self.made, self.what, self.ids))
+            and isinstance(self.encoder, dict | None)
+        )
 
 
 @dataclass(frozen=True)
@@ -116,7 +146,7 @@ def opened(content: bytes, name: str) -> dict[str, Any]:
     try:
         told = json.loads(content)
         version = int(told["undertow_index"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{name} is damaged, or no file of an index") from error
     if version > FORMAT:
         raise DataError(
@@ -170,9 +200,15 @@ def read_pointer(folder: Path) -> Pointer:
     path = folder / POINTER
     try:
         told = opened(path.read_bytes(), str(path))
-        return Pointer(str(told["version"]), tuple(map(str, told["before"])))
+        return Pointer(_named(told["version"]), tuple(map(_named, told["before"])))
     except FileNotFoundError:
-        raise DataError(f"{folder} is half written: no version answers; build it again") from None
+        there = ", ".join(names(folder))
+        then = (
+            f"say which does, with `undertow index switch {folder} VERSION`; there is {there}"
+            if there
+            else "build it again"
+        )
+        raise DataError(f"{folder} is half written: no version answers; {then}") from None
     except OSError as error:
         raise DataError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     except (DataError, KeyError, TypeError) as error:
@@ -181,6 +217,12 @@ def read_pointer(folder: Path) -> Pointer:
             f"{path} is damaged: say which version answers, with "
             f"`undertow index switch {folder} VERSION`; there is {there}"
         ) from error
+
+
+def _named(name: object) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise TypeError(f"{name!r} names no version")
+    return name
 
 
 def write_pointer(folder: Path, pointer: Pointer) -> None:

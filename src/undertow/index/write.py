@@ -39,7 +39,8 @@ def usable(folder: Path) -> None:
             raise UsageError(f"{folder} is a file; an index is a folder")
         with durable.told(folder, "cannot read"):
             others = [each for each in folder.iterdir() if not each.name.endswith(durable.PART)]
-        if any(each.name not in FOLDERS for each in others):
+            taken = any(each.name not in FOLDERS or any(each.iterdir()) for each in others)
+        if taken:
             raise UsageError(f"{folder} holds other files and is no index: give a new folder")
 
 
@@ -96,13 +97,14 @@ def checked(
             raise DataError(f"the id of document {row + 1:,} is empty: give each one of its own")
         else:
             names.append(each)
-    _once(names)
+    once(names)
     with np.errstate(over="ignore"):
         made = np.ascontiguousarray(rows, np.float32)
     return Documents.of(names, made, texts, space)
 
 
-def _once(names: Sequence[str]) -> None:
+def once(names: Sequence[str]) -> None:
+    """Raise DataError where an id is there twice, with the first of them."""
     seen, twice = set[str](), dict[str, None]()
     for each in names:
         if each in seen:
@@ -198,8 +200,10 @@ class Change:
 
     def finish(self, version: Version, *, switch: bool, tag: str | None = None) -> None:
         """Write the manifest, and let the version answer; the first one always does."""
-        if tag is not None:
+        tags: Mapping[str, str] = {}
+        if tag is not None:  # before anything moves: the file of the tags may be damaged
             versions.check_tag(tag)
+            tags = versions.read_tags(self.folder)
         self.made.append(self.folder / versions.VERSIONS / f"{version.name}.json")
         versions.write_version(self.folder, version)
         if (self.folder / versions.POINTER).exists():
@@ -209,8 +213,7 @@ class Change:
         else:
             versions.write_pointer(self.folder, versions.Pointer(version.name))
         if tag is not None:
-            tags = versions.read_tags(self.folder)
-            versions.write_tags(self.folder, tags | {tag: version.name})
+            versions.write_tags(self.folder, {**tags, tag: version.name})
         self.made.clear()
 
     def undo(self) -> None:

@@ -109,6 +109,13 @@ def _ids(source: str, name: str, column: pa.ChunkedArray) -> tuple[list[str], st
         if not (np.isfinite(numbers) & (numbers == np.rint(numbers))).all():
             odd = numbers[~(np.isfinite(numbers) & (numbers == np.rint(numbers)))][0]
             raise DataError(f"{source}: ids in {name!r} are decimals ({odd:g}); give whole numbers")
+        most = 2.0 ** {16: 11, 32: 24}.get(kind.bit_width, 53)
+        if (np.abs(numbers) > most).any():
+            odd = numbers[np.abs(numbers) > most][0]
+            raise DataError(
+                f"{source}: ids in {name!r} are decimals, which hold no whole number beyond {most:,.0f} "
+                f"exactly ({odd:.17g}): two documents may share one; give text or whole numbers"
+            )
         notes.append(f"ids in {name!r} are decimals without a fraction, read as whole numbers")
         return [str(int(each)) for each in numbers.tolist()], WHOLE, notes
     if pa.types.is_integer(kind):

@@ -181,11 +181,10 @@ def switch(folder: str, version: str) -> int:
 @click.argument("folder", metavar="DIR")
 def rollback(folder: str) -> int:
     """Let the version answer that did before the last switch; again, the one before that."""
-    from undertow.verbs.index import open_index
+    from undertow.verbs.index import rollback_index
 
-    opened = open_index(folder)
-    before = opened.version().name
-    _say(f"{opened.rollback()} answers again (before: {before})")
+    before, now = rollback_index(folder)
+    _say(f"{now} answers again (before: {before})")
     return 0
 
 
@@ -304,7 +303,8 @@ def _written(
         opened = open_index(folder)
         version = opened.version(made.version)
         answers = opened.version().name
-        held = f"{counted(version.documents, 'document')}, {version.dimension} numbers a vector"
+        numbers = counted(version.dimension, "number")
+        held = f"{counted(version.documents, 'document')}, {numbers} a vector"
         if answers == made.version:
             _say(f"{made.version} answers now: {held}")
         else:

@@ -76,9 +76,9 @@ def table(found: Mapping[str, Any]) -> str:
             "→" if each["version"] == found["answers"] else "",
             each["version"],
             f"{each['documents']:,}",
-            each["made"].replace("T", " ").removesuffix("+00:00"),
+            safe(each["made"].replace("T", " ").removesuffix("+00:00"), 40),
             safe(", ".join(name or "not named" for name in each["spaces"]) or "-", 60),
-            " ".join(each["tags"]),
+            safe(" ".join(each["tags"]), None),
         )
         for each in found["versions"]
     ]
@@ -89,7 +89,7 @@ def table(found: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{found['answers']} answers: {counted(found['documents'], 'document')}, "
-        f"{found['dimension']} numbers a vector"
+        f"{counted(found['dimension'], 'number')} a vector"
         + (f", {lacking:,} without a vector that can be found" if lacking else ""),
         f"encoder: {safe(found['encoder'] or 'not known', 80)}",
         f"on the disk: {record} of record, {made} made of it for the search",

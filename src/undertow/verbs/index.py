@@ -180,14 +180,17 @@ def search_index(
     asked = list(queries)
     if not asked:
         raise UsageError("give a text to look for")
+    version = index.version().name
     made = encoder_of(index, encoder)
     space = _space(made, index)
     over = None if bridge is None else Bridge.load(bridge)
     stands = index.standing(space, bridge=over)
     vectors = np.nan_to_num(encode(made, asked))
-    hits = index.search(vectors, k, space=space, bridge=over)
+    hits = index.search(vectors, min(k, max(1, len(index))), space=space, bridge=over)
     names = sorted({each for row in hits.ids for each in row if each is not None})
     texts = index.texts(names)
+    if index.version().name != version:  # another process switched: hits and texts may be of two
+        return search_index(index, asked, k=k, encoder=encoder, bridge=bridge)
     found = tuple(
         tuple(
             {"id": name, "cosine": round(float(score), 4), "text": texts.get(name)}
@@ -200,7 +203,7 @@ def search_index(
     empty = int((~vectors.any(axis=1)).sum())
     if empty:
         notes.append(f"{empty:,} of {len(asked):,} queries have no vector, and found nothing")
-    return Found(index.version().name, tuple(asked), found, _cut_off(index, notes))
+    return Found(version, tuple(asked), found, _cut_off(index, notes))
 
 
 def keep_bridge(path: Path_ | Index, bridge: Path_) -> str:
@@ -275,6 +278,17 @@ def switch_index(path: Path_, version: str) -> tuple[str, str]:
     write.expect(Path(path))
     index = Index(Path(path))
     return index.switch(version), versions.resolve(Path(path), version)
+
+
+def rollback_index(path: Path_) -> tuple[str, str]:
+    """Let the version answer that did before; return the one that did till now, and the one that does.
+
+    The one that is left may be damaged: that is what a rollback is for.
+    """
+    write.expect(Path(path))
+    index = Index(Path(path))
+    before = versions.read_pointer(Path(path)).version
+    return before, index.rollback()
 
 
 def read_queries(data: Any, column: str | None = None) -> list[str]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from undertow.core.errors import UndertowError
+from undertow.core.errors import UndertowError, UsageError
 from undertow.core.finding import Finding, Rows
 from undertow.core.report import Report, Source
-from undertow.core.verdict import Verdict
+from undertow.core.verdict import Verdict, check_tolerance
 from undertow.index import versions, write
 from undertow.index.check import Checked, Fault, check, mend
 from undertow.index.folder import Index
@@ -41,10 +41,16 @@ def verify_index(
     Every file is read and compared with its digest. Then `m` documents are encoded again, by `encoder`
     or the one that the index remembers, and compared with what is stored; `documents` are those that
     should be in it. What a cut-off writer left is removed, and its mark with it, where the files are
-    whole. Raises UsageError where there is no index.
+    whole. Raises UsageError where there is no index, and for documents, an `encoder`, a `bridge`, an `m`
+    or a `tolerance` that make no sense, DataError for documents that are there twice.
     """
     folder = Path(path)
     write.expect(folder)
+    if m < 1:
+        raise UsageError(f"m {m}: give the number of documents to encode again, 1 or more")
+    check_tolerance("moved_share", tolerance)
+    wanted = None if documents is None else _wanted(documents, columns)
+    over = None if bridge is None else Bridge.load(bridge)
     checked = check(folder)
     notes: list[str] = []
     found = [*_files(checked, os.fspath(path)), *_shutdown(checked)]
@@ -55,17 +61,18 @@ def verify_index(
         made, said = _probed(
             index,
             encoder,
-            documents,
-            columns,
+            wanted,
             m=m,
             allowed=allowed,
-            bridge=bridge,
+            bridge=over,
             tolerance=tolerance,
             progress=progress,
         )
         found += made
         notes += said
     except UndertowError as error:
+        if encoder is not None and isinstance(error, UsageError):
+            raise  # of what the user gave, and not of the index
         found.append(
             Finding(
                 "index.probe",
@@ -83,24 +90,19 @@ def verify_index(
 
 
 def _probed(
-    index: Index,
-    encoder: Encoder | None,
-    documents: Any,
-    columns: Columns,
-    *,
-    bridge: Path_ | None,
-    **options: Any,
+    index: Index, encoder: Encoder | None, wanted: Mapping[str, str] | None, **options: Any
 ) -> tuple[list[Finding], list[str]]:
     from undertow.verbs.integrity import verify
 
-    made = encoder_of(index, encoder)
-    wanted: Mapping[str, str] | None = None
-    if documents is not None:
-        listed = read_documents(documents, **columns)
-        texts = listed.texts or [None] * len(listed.ids)
-        wanted = {name: text or "" for name, text in zip(listed.ids, texts, strict=True)}
-    over = None if bridge is None else Bridge.load(bridge)
-    return verify(index.stored(), made, wanted, bridge=over, **options)
+    return verify(index.stored(), encoder_of(index, encoder), wanted, **options)
+
+
+def _wanted(documents: Any, columns: Columns) -> dict[str, str]:
+    """Return the texts that should be in the index, by id; raise DataError for ids there twice."""
+    listed = read_documents(documents, **columns)
+    write.once(listed.ids)
+    texts = listed.texts or [None] * len(listed.ids)
+    return {name: text or "" for name, text in zip(listed.ids, texts, strict=True)}
 
 
 def _files(checked: Checked, name: str) -> list[Finding]:
