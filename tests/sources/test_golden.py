@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from undertow.core.errors import DataError, UsageError
-from undertow.sources.golden import golden_files, hashed, open_golden, read_golden, table_bytes
+from undertow.sources.golden import (
+    golden_files,
+    hashed,
+    open_golden,
+    read_golden,
+    read_unjudged,
+    table_bytes,
+)
 from undertow.sources.judged import Pairs, ids, text_hashes
 
 TEXTS = ["a red door", "the open sea", "a blue boat", "an old house"]
@@ -225,3 +232,35 @@ def test_judgements_of_one_pair_count_once():
     """The first gain counts; what is not above 0 is no judgement."""
     made = Pairs(["q", "q", "q"], ["a", "a", "b"], [2.0, 1.0, 0.0]).joined(["q"], ["a", "b"])
     assert (made.document.tolist(), made.gain.tolist()) == ([0], [2.0])
+    made = Pairs(["q", "q", "p"], ["a", "a", "a"], [0.0, 1.0, 1.0]).joined(["q", "p"], ["a"])
+    assert made.query.tolist() == [1]
+
+
+def test_an_infinite_relevance_is_no_number():
+    """It would make nDCG of its query no number either; it is told, and the others count."""
+    right = {**RIGHT, "relevance": [float("inf"), 1.0, -float("inf")]}
+    found = read(right=right)
+    assert found.judged.query.tolist() == [1]
+    assert issues(found)["judgements without a relevance"] == 2
+
+
+def test_ids_of_which_one_looks_whole_are_read_without_judgements():
+    """A column of versions keeps its "1.0", also where it is the first id there is."""
+    docs = {"doc_id": ["1.0", "1.1"], "text": TEXTS[:2]}
+    asks = {"query_id": ["2.0", "x"], "query": ["door", "sea"]}
+    found = read_unjudged(pa.table(docs), pa.table(asks))
+    assert (found.document_ids, found.query_ids) == (("1.0", "1.1"), ("2.0", "x"))
+
+
+def test_a_strict_reading_tells_what_it_did_not_count(tmp_path):
+    """Judgements without a relevance, or there twice, are a note."""
+    right = {
+        "query_id": [1, 2, 3, 3],
+        "doc_id": ["a", "b", "c", "c"],
+        "relevance": ["1", "high", "1", "2"],
+    }
+    for name, part in (("docs", DOCS), ("queries", ASKS), ("qrels", right)):
+        pq.write_table(pa.table(part), tmp_path / f"{name}.parquet")
+    notes = " ".join(open_golden(tmp_path).notes)
+    assert "1 of 4 judgements have a relevance that is no number" in notes
+    assert "1 of 4 judgements are there twice, 1 with another relevance" in notes

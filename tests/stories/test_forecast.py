@@ -122,6 +122,16 @@ def test_too_few_queries_cannot_tell(golden):
     assert "5 queries have an answer" in found.says
 
 
+def test_judgements_that_do_not_count_are_told(golden):
+    """Those without a number, infinity too, or of queries that are not there are a note each."""
+    grades = [float("nan"), float("inf"), *[1.0] * 98]
+    right = golden["judgements"].append_column("relevance", pa.array(grades))
+    given = {**golden, "judgements": right, "queries": golden["queries"].slice(0, 99)}
+    notes = " ".join(forecast(**given, old=good, encoder=turned).notes)
+    assert "2 of 100 judgements have a relevance that is no number" in notes
+    assert "1 of 100 judgements are of queries that are not there" in notes
+
+
 def test_bad_input_is_one_line(golden):
     """What cannot be told is said with what to do next."""
     with pytest.raises(DataError, match="no weights"):

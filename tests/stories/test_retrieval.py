@@ -107,6 +107,14 @@ def test_judgements_of_other_queries_are_told_with_the_id_that_fits():
     assert (told["of"], told["is"], told["ndcg@10"] > 0.9) == ("documents", "column 'key'", True)
 
 
+def test_a_look_that_is_blind_is_named_in_a_whole_sentence():
+    """Where neither words nor vectors know the judgements, the line says so of each."""
+    other = {**RIGHT, "query_id": [*RIGHT["query_id"][60:], *RIGHT["query_id"][:60]]}
+    says = tell(right=other)["judgements and queries"].says
+    assert " nor " in says
+    assert says.endswith("can read these texts")
+
+
 def test_a_row_lost_from_the_middle_of_the_judgements_is_told():
     """From query 70 on each has the judgements of the next: where, and by how many rows."""
     shifted = [n if n < 70 else n + 1 for n in range(QUERIES - 1)]
@@ -209,6 +217,41 @@ def test_noise_is_no_drop():
         noise = random.normal(size=VECTORS[0].shape) / 40
         made = unit((VECTORS[0] + noise).astype(np.float32)), VECTORS[1]
         assert tell(vectors=made, reference=before).verdict is Verdict.STEADY
+
+
+def test_a_metric_that_stayed_has_fallen_by_nothing():
+    """No "-0" stands in any form of the report."""
+    report = tell(reference=tell())
+    assert f"{report['retrieval'].effect.value}" == "0.0"
+
+
+def test_a_slice_of_many_values_keeps_each_ones_queries():
+    """A column of ids as a slice is one small slice a query; values stand with their own queries."""
+    asks = {**ASKS, "own": ASKS["query_id"], "half": [f"h{n % 2}" for n in range(QUERIES)]}
+    asks["half"][0] = None
+    report = tell(asks=asks, slices=("own", "half"), reference=tell(asks=asks))
+    assert report["half=h0"].rows.current == QUERIES // 2 - 1
+    assert report["half=h1"].rows.current == QUERIES // 2
+    assert any(f"and {QUERIES - 3} more" in each for each in report.notes)
+
+
+def test_queries_without_a_text_are_refused_by_the_name_of_their_file(tmp_path):
+    """The line names the queries, and not the judgements."""
+    place = tmp_path / "asked.parquet"
+    pq.write_table(pa.table({**ASKS, "query": [""] * QUERIES}), place)
+    with pytest.raises(DataError, match=r"asked\.parquet: not one query has a text"):
+        retrieval(docs=pa.table(DOCS), queries=place, judgements=pa.table(RIGHT), encoder=bag)
+
+
+def test_documents_of_one_text_are_not_the_judgements_fault():
+    """Where nothing tells one document from another, that is said, and what was lost since."""
+    docs = {**DOCS, "text": ["the same words"] * len(DOCS["text"])}
+    with pytest.raises(DataError, match=r"nothing is found.*all documents have the same text"):
+        tell(docs=docs, vectors=None, encoder=bag)
+    before = tell(vectors=None, encoder=bag)
+    report = tell(docs=docs, vectors=None, encoder=bag, reference=before)
+    assert "judgements and queries" not in {each.subject for each in report}
+    assert report["retrieval"].verdict is Verdict.CHANGED
 
 
 def test_documents_that_are_gone_count_as_not_found():

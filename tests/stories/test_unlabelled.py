@@ -191,6 +191,17 @@ def test_another_language_is_named():
     assert verdicts(told(BEFORE, None, corpus=held()))["language"] == "steady"
 
 
+def test_a_redacted_reference_says_nothing_of_languages():
+    """Its texts are left out: German queries that were there before are no news."""
+    texts = tuple(GERMAN if row < 90 else ENGLISH for row in range(QUERIES))
+    now = replace(searched(prefix="x"), texts=texts)
+    redacted = replace(now, texts=("",) * QUERIES)
+    assert told(now, now, corpus=held())["language of queries"].verdict is Verdict.STEADY
+    finding = told(now, redacted, corpus=held())["language of queries"]
+    assert finding.verdict is Verdict.WATCH
+    assert finding.effect is None
+
+
 def test_little_or_nothing_to_compare():
     """Empty runs, runs of nothing found, and few queries tell nothing, in silence."""
     empty = Run((), (), (), ())

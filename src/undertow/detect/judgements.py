@@ -163,7 +163,10 @@ def _says(made: Joined) -> str:
         if made.better is not None:
             other = made.better
             return f"{says}; with {other.name} as {other.asked_for} it is {other.ndcg:.2f}"
-        return f"{says}; either the ids are those of others, or neither {by} can read these texts"
+        blind = f"neither {' nor '.join(made.seen_by)} can"
+        if len(made.seen_by) < 2:
+            blind = f"{by} cannot"
+        return f"{says}; either the ids are those of others, or {blind} read these texts"
     part = f"{percent(share.value)} of queries have judgements"
     if made.better is not None:
         other = made.better

@@ -242,8 +242,8 @@ def _slices(asked: Asked) -> Iterator[Finding]:
     """Yield the drop of nDCG for each value of each slice with 20 queries or more."""
     before, now, both = asked.pair("ndcg")
     for column, value, here in _values(asked.run):
-        some = here & both
-        rows = int(some.sum())
+        some = here[both[here]]
+        rows = len(some)
         if rows < LEAST:
             continue
         effect = drop(before[some], now[some], tolerance=asked.tolerance)
@@ -263,7 +263,7 @@ def _slices(asked: Asked) -> Iterator[Finding]:
 def _by_slice(asked: Asked) -> Iterator[dict[str, Any]]:
     values = asked.run.metrics[asked.name("ndcg")]
     for column, value, here in _values(asked.run):
-        some = values[here & np.isfinite(values)]
+        some = values[here][np.isfinite(values[here])]
         if len(some) >= LEAST:
             made = mean_of(some)
             yield {
@@ -277,19 +277,22 @@ def _by_slice(asked: Asked) -> Iterator[dict[str, Any]]:
 def small_slices(run: Run) -> str | None:
     """Return a line on the slices that have too few queries to be told apart."""
     judged = np.isfinite(next(iter(run.metrics.values())))
-    few = [f"{c}={v}" for c, v, here in _values(run) if int((here & judged).sum()) < LEAST]
+    few = [f"{c}={v}" for c, v, here in _values(run) if int(judged[here].sum()) < LEAST]
     if not few:
         return None
     names = ", ".join(few[:3]) + (f" and {len(few) - 3:,} more" if len(few) > 3 else "")
     return f"slices of fewer than {LEAST} queries are not told apart: {names}"
 
 
-def _values(run: Run) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+def _values(run: Run) -> Iterator[tuple[str, str, np.ndarray[Any, np.dtype[np.int64]]]]:
+    """Yield each value of each slice with its queries, in one pass: an id has as many as there are."""
     for column, values in run.slices.items():
-        every = np.array([each if each is not None else "" for each in values], object)
-        there = np.array([each is not None for each in values])
-        for value in sorted({each for each in values if each is not None}):
-            yield column, value, (every == value) & there
+        rows: dict[str, list[int]] = {}
+        for row, value in enumerate(values):
+            if value is not None:
+                rows.setdefault(value, []).append(row)
+        for value in sorted(rows):
+            yield column, value, np.array(rows[value], np.int64)
 
 
 def _moved(title: str, before: Floats, now: Floats) -> str:

@@ -71,14 +71,14 @@ def search(
         documents, queries = (unit(each) for each in golden.vectors)
     name = "the vectors given" if model is None else model.name
     if not queries.any():
-        raise DataError(f"{golden.source}: not one query has a text or a vector that is not zero")
+        asks = golden.files["queries"].source
+        raise DataError(f"{asks}: not one query has a text or a vector that is not zero")
     if index is not None:
         return _in_index(golden, index, queries, Named(name, space, model, tuple(notes)), k)
     there = np.flatnonzero(documents.any(axis=1))
     if not len(there):
-        raise DataError(
-            f"{golden.source}: not one document has a text or a vector that is not zero"
-        )
+        texts = golden.files["documents"].source
+        raise DataError(f"{texts}: not one document has a text or a vector that is not zero")
     made = nearest(queries, documents[there], k)
     ids = np.array(golden.document_ids, object)[there][made.which]
     found, scores = _listed(ids, made.cosine, queries)

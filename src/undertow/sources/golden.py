@@ -102,6 +102,8 @@ def open_golden(folder: str | os.PathLike[str], columns: Mapping[str, str] | Non
     notes = []
     if joined < pairs:
         notes.append(f"{name}: {pairs - joined:,} of {pairs:,} judgements join nothing")
+    told = {"judgements without a relevance", "judgements there twice"}
+    notes += [f"{name}: {each.says}" for each in found.issues if each.kind in told]
     answered = len(np.unique(found.judged.query))
     if answered < len(found.queries):
         notes.append(
@@ -210,14 +212,11 @@ def read_unjudged(
 
     files = {"documents": open_dataset(documents), "queries": open_dataset(queries)}
     made = Reading(files, columns or {}, textless=vector is not None)
-    firsts = [
-        [each for each in rows_of.ids(made.must(what)) if each][:1]
-        for what in ("query_id", "doc_id")
-    ]
-    if not all(firsts):
+    firsts = [_first(rows_of.ids(made.must(what))) for what in ("query_id", "doc_id")]
+    if None in firsts:
         raise DataError(f"{files['queries'].source}: holds no queries, or there are no documents")
     # A set is read by its judgements: one that nobody looks at stands in for them.
-    pair = pa.table({"query_id": firsts[0], "doc_id": firsts[1]})
+    pair = pa.table({"query_id": firsts[:1], "doc_id": firsts[1:]})
     docs, asks = files.values()
     read = read_golden(docs, asks, pair, columns=columns, slices=slices, vector=vector)
     nothing = np.empty(0, np.int64)
@@ -225,6 +224,11 @@ def read_unjudged(
     issues = tuple(each for each in read.issues if "judgement" not in each.says)
     source = files["queries"].source
     return replace(read, source=source, judged=judged, issues=issues, notes=())
+
+
+def _first(names: Sequence[str | None]) -> str | None:
+    """Return the first id that is read alike on its own: "1.0" of a column of others would become 1."""
+    return next((each for each in names if each and rows_of.ids(pa.array([each])) == [each]), None)
 
 
 def hashed(golden: Golden) -> pa.Table:

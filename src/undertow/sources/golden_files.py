@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from undertow.core.dataset import Dataset
@@ -89,7 +90,11 @@ class Reading:
         """Return the judgements as they stand."""
         query, document = self.must("judged_query"), self.must("judged_doc")
         relevance = self.of("relevance")
-        gain = [1.0] * len(query) if relevance is None else to_floats(relevance).tolist()
+        gain = [1.0] * len(query)
+        if relevance is not None:
+            told = to_floats(relevance)
+            # Infinity is no grade: a sum with it would hide the query from every mean.
+            gain = np.where(np.isfinite(told), told, np.nan).tolist()
         return Pairs(rows_of.ids(query), rows_of.ids(document), gain)
 
     def spellings(self) -> tuple[str, ...]:

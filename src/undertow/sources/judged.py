@@ -34,7 +34,7 @@ class Pairs(NamedTuple):
     gain: list[float]
 
     def joined(self, queries: Texts, documents: Texts) -> Judged:
-        """Return the judgements of a gain above 0 whose ids are known, the first of equal pairs.
+        """Return the judgements of a gain above 0 whose ids are known; of equal pairs the first counts.
 
         >>> Pairs(["1", "9"], ["a", "a"], [1.0, 1.0]).joined(["1"], ["b", "a"]).document.tolist()
         [1]
@@ -42,10 +42,12 @@ class Pairs(NamedTuple):
         asked, there = places(queries), places(documents)
         made: dict[tuple[int, int], float] = {}
         for query, document, gain in zip(*self, strict=True):
-            if query in asked and document in there and gain > 0:
+            if query in asked and document in there:
                 made.setdefault((asked[query], there[document]), gain)
         rows = np.array(list(made), np.int64).reshape(-1, 2)
-        return Judged(rows[:, 0], rows[:, 1], np.array(list(made.values()), np.float64))
+        gains = np.array(list(made.values()), np.float64)
+        kept = gains > 0
+        return Judged(rows[kept, 0], rows[kept, 1], gains[kept])
 
 
 def ids(column: pa.Array) -> list[str | None]:

@@ -146,8 +146,8 @@ def fall(
     evidence = found.tail(fell) if fell > 0 else 1.0
     return Effect(
         EFFECT,
-        max(fell, 0.0),
-        max(fell - found.arm, 0.0),
+        max(0.0, fell),  # no -0.0
+        max(0.0, fell - found.arm),
         high,
         tolerance,
         evidence,

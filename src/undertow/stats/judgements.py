@@ -266,4 +266,6 @@ def _ranked(asked: Counts, held: Sequence[Counts], likeness: Floats) -> Belongin
     others = other.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ranks = np.where(others >= LEAST - 1, (above + level / 2) / others, math.nan)
+    if (level == others).all():  # texts that are all alike speak neither for a join nor against it
+        ranks = np.full(count, math.nan)
     return Belonging(asked, ranks, centred)

@@ -72,7 +72,7 @@ def standing(
     counted = np.zeros(len(query), np.int64)
     behind = np.empty((len(query), len(others)), np.float32)
     passed = np.empty((len(query), len(others)), np.bool_)
-    groups = [(each, np.flatnonzero(query == each)) for each in np.unique(query).tolist()]
+    groups = _groups(query)
     known = old[sampled.which]
     far_off, came = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
     kept = 0
@@ -108,6 +108,13 @@ def standing(
         for each in (shape, shape / UNSURE, shape * UNSURE)
     )
     return Standing(before + 1, 1 + counted + expected, stays, (between[0], between[1]))
+
+
+def _groups(query: Counts) -> list[tuple[int, Counts]]:
+    """Return each query with the rows that are of it, found by one sort."""
+    order = np.argsort(query, kind="stable")
+    asked, first = np.unique(query[order], return_index=True)
+    return list(zip(asked.tolist(), np.split(order, first[1:]), strict=True)) if len(asked) else []
 
 
 def _shape(hits: Floats, seen: Floats) -> float:

@@ -63,7 +63,7 @@ def drop(before: npt.ArrayLike, now: npt.ArrayLike, *, tolerance: float = 0.02) 
     rows = np.asarray(before).size
     if rows < FEWEST:
         return Effect(EFFECT, math.nan, math.nan, math.nan, tolerance, 1.0)
-    low, value, high = (max(-each, 0.0) for each in (moved.high, moved.value, moved.low))
+    low, value, high = (max(0.0, -each) for each in (moved.high, moved.value, moved.low))  # no -0.0
     evidence = 1.0
     if value > 0:
         evidence = sign_flip(np.asarray(before, np.float64) - np.asarray(now, np.float64))

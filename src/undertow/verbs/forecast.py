@@ -86,6 +86,8 @@ def forecast(index: Any = None, *, encoder: Encoder, **options: Unpack[Options])
     will = _fitted(encoder, golden)
     asked = _queries(golden, was, space)
     notes = [*golden.notes]
+    # A document without a text is told below, with those that have no vector.
+    notes += [each.says for each in golden.issues if each.kind != "documents with an empty text"]
     if len(kept) < len(golden.documents):
         notes.append(
             f"{len(golden.documents) - len(kept):,} of {len(golden.documents):,} documents have no "

@@ -288,6 +288,8 @@ def _language(
 ) -> list[Finding]:
     """Return the finding on queries in a language that neither documents nor queries are usually in."""
     spoken = _spoken(now.texts)
+    if before is not None and not any(before.texts):
+        before = None  # redacted: it says nothing of languages
     clear = np.array([each not in UNCLEAR for each in spoken], np.bool_)
     if not clear.any():
         return []
