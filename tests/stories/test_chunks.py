@@ -165,3 +165,26 @@ def test_words_of_documents_count_what_neighbours_share_once():
         made = chunks(rows["text"].to_pylist(), rows["doc"].to_pylist())
         words = dict(zip(made.names, made.words_of_documents.tolist(), strict=True))
         assert words == {name: len(each) for name, each in DOCUMENTS.items()}
+
+
+def test_chunks_without_spaces_are_measured_in_characters():
+    """In Chinese a chunk of half the length is seen: every character counts as a word."""
+    random = np.random.default_rng(0)
+    some = ["".join(random.choice(list("我你他们银行河水"), 60)) for _ in range(400)]
+    names = [f"doc {n // 4}" for n in range(400)]
+    whole = pa.table({"text": some, "doc": names})
+    half = pa.table({"text": [each[:30] for each in some], "doc": names})
+    report = tokens(whole, half, text="text", document="doc")
+    assert report["text:words per chunk"].verdict is Verdict.CHANGED
+    assert report["text:lost text"].verdict is Verdict.CHANGED
+    assert tokens(whole, whole, text="text", document="doc").verdict is Verdict.STEADY
+
+
+def test_a_redacted_report_quotes_no_header():
+    """The line that returns is a row's text: a redacted report says only how often it returns."""
+    now = split(DOCUMENTS, head="Annual report of {}\n")
+    found, report = told(now)
+    assert "Annual report" in found["chunks.headers"].says
+    redacted = report.redact()
+    assert "Annual report" not in redacted.to_json()
+    assert "0% → 100% of chunks" in redacted["text:repeated lines"].says

@@ -369,3 +369,37 @@ def test_a_loop_on_real_texts_is_told_within_two_steps(real):
     p = counts / counts.sum()
     quiet = [table(random.choice(len(intents), 1_000, p=p)) for _ in range(2)]
     assert feedback(*quiet, item="item").verdict not in ALARM
+
+
+def test_emoji_alone_are_no_copies_of_one_another():
+    """The invisible selector behind an emoji is no word: different emoji are different texts."""
+    random = np.random.default_rng(0)
+    drawn = [chr(0x1F600 + n) for n in range(60)] + ["❤️", "☺️"]
+    emoji = pa.table({"t": ["".join(random.choice(drawn, 8)) + "❤️" for _ in range(400)]})
+    report = feedback(pa.table({"t": texts(400)}), emoji, text="t")
+    assert report["near copies in t"].verdict is Verdict.STEADY
+    same = pa.table({"t": ["❤️"] * 400})
+    assert feedback(emoji, same, text="t")["near copies in t"].verdict is Verdict.CHANGED
+
+
+def test_too_few_sessions_are_said_and_not_too_few_rows():
+    """Four hundred rows of one visit are one visit: more rows of it would not tell."""
+    one = pa.table({"t": texts(400), "item": range(400), "visit": [n // 4 for n in range(400)]})
+    two = one.set_column(2, "visit", pa.array([0] * 400))
+    report = feedback(one, two, text="t", item="item", session="visit")
+    found = report["near copies in t"], report["exposure of item"]
+    assert all("1 session on a side" in each.summary for each in found)
+
+
+def test_own_output_of_one_visit_is_no_proof():
+    """Rows of one session are not independent: one visitor who repeats an answer is one case."""
+    outputs, fresh = texts(50, 1), texts(800, 2)
+    before = pa.table({"t": fresh[:400], "visit": [f"a{n // 8}" for n in range(400)]})
+    now = pa.table(
+        {"t": [outputs[n] if n < 40 else fresh[n + 400] for n in range(400)]}
+        | {"visit": ["one" if n < 40 else f"b{n // 8}" for n in range(400)]}
+    )
+    given = {"text": "t", "outputs": pa.table({"t": outputs})}
+    assert feedback(before, now, **given)["own output in t"].verdict is Verdict.CHANGED
+    told = feedback(before, now, session="visit", **given)["own output in t"]
+    assert told.verdict is not Verdict.CHANGED

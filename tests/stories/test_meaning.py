@@ -99,6 +99,7 @@ def test_a_file_against_itself_is_steady_and_says_so():
     assert any(
         "100% of the current texts stand in the reference too" in each for each in report.notes
     )
+    assert not any("less than 0%" in each for each in report.notes)
 
 
 def test_several_terms_are_judged_together_in_any_order_of_rows():
@@ -329,3 +330,34 @@ def test_real_planted_word_is_changed(real):
     assert report.verdict in {Verdict.CHANGED, Verdict.WATCH}
     assert effect.low < 0.45
     assert effect.high > 0.35
+
+
+def test_a_side_without_texts_makes_no_word_new():
+    """No use among no texts says nothing: the term is unknown, not new."""
+    none = pa.table({"q": pa.array([None] * 900, pa.string())})
+    assert meaning(none, texts(0), term="apple")["apple"].verdict is Verdict.UNKNOWN
+
+
+def test_a_column_that_holds_no_text_is_refused():
+    """Numbers and lists are named for what they are."""
+    for cells in (list(range(40)), [["a"]] * 40):
+        with pytest.raises(UsageError, match="no text; name the column of the texts"):
+            meaning(texts(0), pa.table({"q": cells}), term="apple")
+
+
+def test_a_term_that_always_stands_alone_is_found():
+    """A text that is the term alone has no context, and the term is there all the same."""
+    bare = pa.table({"q": ["apple"] * 40})
+    report = meaning(bare, bare, term="apple")
+    assert report["apple"].verdict is Verdict.UNKNOWN
+    assert any("no words around them" in each for each in report.notes)
+
+
+def test_a_move_that_cannot_be_sized_is_said_so():
+    """Words drawn at random stand among all others alike: there is no way to another word's use."""
+    random = np.random.default_rng(3)
+    names = ["door", "lamp", "table", "chair", "garden", "apple"]
+    one = pa.table({"q": [" ".join(random.choice(names, 8)) for _ in range(200)]})
+    two = pa.table({"q": [" ".join(random.choice(names, 8)) for _ in range(200)]})
+    for each in meaning(one, two):
+        assert "nothing to compare" not in each.summary

@@ -183,8 +183,44 @@ def test_a_step_between_two_files_is_named_row_by_row(name, way, says):
     (found,) = [each for each in report if each.check == "tokens.rows"]
     assert (found.verdict, found.value) == (Verdict.CHANGED, name)
     assert says in found.says
-    assert found.evidence["first_id"] == "r0"
+    assert "the first, id r0: " in found.says
     assert found.examples[0]["id"] == "r0"
+
+
+def test_a_redacted_report_quotes_no_row():
+    """Texts, ids and pieces leave every form: what is said, the evidence, the shapes, the examples."""
+    texts = [f"Zebra{n} and Quagga" for n in range(100)]
+    ids = [f"key-{n}" for n in range(100)]
+    one = pa.table({"text": texts, "id": ids})
+    two = pa.table({"text": [each.lower() for each in texts], "id": ids})
+    report = tokens(
+        one, two, text="text", id="id", other_tokenizer=lambda some: [["a"] for _ in some]
+    )
+    assert {"tokens.rows", "tokens.mismatch"} <= {each.check for each in report}
+    assert "ebra0 and" in report.to_json()
+    redacted = report.redact()
+    assert redacted["text=lower-casing"].says == "only the current side lower-cases: 100% of rows"
+    for form in ("json", "text", "markdown", "html", "junit"):
+        told = redacted.render(form).lower()
+        assert "zebra0 and" not in told
+        assert "key-0" not in told
+        assert "quagga»" not in told
+
+
+def test_rows_without_an_id_or_a_text_are_counted():
+    """A row that cannot be compared by its id is told, and not taken for one of the other side alone."""
+    one = pa.table({"text": ["a b", None, "c d"], "id": ["1", "2", None]})
+    notes = tokens(one, one, text="text", id="id").notes
+    assert any("2 rows have no 'id' or no text" in each for each in notes)
+
+
+def test_a_term_of_a_megabyte_is_shown_short():
+    """One endless word is a term like any other, and no report repeats it whole."""
+    endless = "z" * 1_000_000
+    report = tokens(
+        table(["a b c"] * 300), table([f"{endless}{n} a" for n in range(3)] * 100), text="text"
+    )
+    assert len(report.to_json()) < 100_000
 
 
 def test_lower_casing_is_seen_in_the_raw_texts():

@@ -93,6 +93,29 @@ def test_a_serving_tokenizer_with_another_preparation_is_named(file, name, make)
     assert "«" in found.examples[0]["serve.json"]
 
 
+def test_a_piece_of_a_megabyte_is_shown_short():
+    """A tokenizer of words may take a megabyte for one piece: no report repeats it whole."""
+    texts = table([("x" * 1_000_000) + str(n) for n in range(2)])
+    report = tokens(
+        texts, text="text", tokenizer="words", other_tokenizer=lambda some: [[e[:5]] for e in some]
+    )
+    (found,) = [each for each in report if each.check == "tokens.mismatch"]
+    assert len(found.says) < 400
+    assert len(report.to_json()) < 100_000
+
+
+def test_no_text_to_compare_on_is_said():
+    """Without a text the tokenizers are compared on other texts alone, and the report says so."""
+    report = tokens(
+        pa.table({"text": pa.array([None, ""], pa.string())}),
+        text="text",
+        other_tokenizer=lambda some: [list(each) for each in some],
+    )
+    assert report["text:tokenizers"].says.startswith(
+        "no text to compare the tokenizers on, but they"
+    )
+
+
 def test_two_normal_forms_in_one_vocabulary_are_told_apart(file):
     """NFC in training and NFD in serving differ though each normalises whatever it gets."""
     from tokenizers import normalizers

@@ -35,7 +35,8 @@ class Finding:
     colleague. `evidence` is JSON; `shape` holds the aggregated numbers a chart draws; `examples` are
     a few affected rows as {column: text}. Among findings on one column with one verdict, the one of
     lowest `precedence` tells most and stands first. `unsure` is said instead of "too few rows" where
-    more rows alone would not tell. A finding never carries HTML.
+    more rows alone would not tell. `bare` is `says` without what it quotes of a row, for a report that
+    must show none; empty where `says` quotes nothing. A finding never carries HTML.
 
     >>> Finding("schema.columns", "age", "column 'age' is gone", column="age").key
     '5370f1f1ef'
@@ -59,6 +60,7 @@ class Finding:
     accepted: Acceptance | None = None
     precedence: int = 0
     unsure: str = ""
+    bare: str = ""
 
     def __hash__(self) -> int:
         """Hash by key, so that findings can stand in sets."""
@@ -95,7 +97,7 @@ class Finding:
         short = min(self.rows.reference, self.rows.current)
         need = f", about {self.needs_rows:,} a side would tell" if self.needs_rows else ""
         if not effect.defined:
-            return (
+            return self.unsure or (
                 f"nothing to compare: {self.rows.reference:,} and {self.rows.current:,} rows{need}"
             )
         if self.needs_rows is not None and self.needs_rows <= short:

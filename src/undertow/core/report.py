@@ -115,9 +115,15 @@ class Report:
         return replace(self, findings=_worst_first(marked))
 
     def redact(self) -> Report:
-        """Return the report without examples of rows, and without what names the rows of a map."""
+        """Return the report without rows as examples or quoted, and what names the rows of a map."""
         bare = tuple(
-            replace(finding, examples=(), shape=_unnamed(finding.shape))
+            replace(
+                finding,
+                says=finding.bare or finding.says,
+                bare="",
+                examples=(),
+                shape=_unnamed(finding.shape),
+            )
             for finding in self.findings
         )
         return replace(self, findings=bare, redacted=True)

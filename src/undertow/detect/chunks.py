@@ -10,6 +10,7 @@ import numpy as np
 
 from undertow.core.finding import Finding, Rows, percent
 from undertow.core.verdict import Verdict
+from undertow.detect.words import shortened
 from undertow.stats import describe
 from undertow.stats.chunks import Chunks
 from undertow.stats.share import share_change
@@ -63,22 +64,26 @@ def headers(before: Chunks, now: Chunks, column: str, tolerance: float) -> Findi
     effect = share_change(hits[0], rows[0], hits[1], rows[1], tolerance=tolerance)
     shares = [hit / max(many, 1) for hit, many in zip(hits, rows, strict=True)]
     top = now.lines.most_common(EXAMPLES)
-    told = f", such as {top[0][0]!r}" if top and shares[1] > shares[0] else ""
+    told = f", such as {shortened(top[0][0])!r}" if top and shares[1] > shares[0] else ""
+    bare = (
+        f"{percent(shares[0])} → {percent(shares[1])} of chunks begin or end with a line that returns "
+        "in the document"
+    )
     return Finding(
         HEADERS,
         f"{column}:repeated lines",
-        f"{percent(shares[0])} → {percent(shares[1])} of chunks begin or end with a line that returns "
-        f"in the document{told}",
+        f"{bare}{told}",
         effect,
         Rows(rows[0], rows[1]),
         column=f"{column}:repeated lines",
         needs_rows=needed(effect, sum(hits) / max(sum(rows), 1)),
-        evidence={"share": describe.pair(*shares), "lines": dict(top)},
+        evidence={"share": describe.pair(*shares)},
         shape=two_shares("with a header", "without", (hits[0], hits[1]), (rows[0], rows[1])),
-        examples=tuple({"line": line, "chunks": f"{many:,}"} for line, many in top)
+        examples=tuple({"line": shortened(line), "chunks": f"{many:,}"} for line, many in top)
         if shares[1] > shares[0]
         else (),
         next=("strip page headers and footers before the documents are cut",) if told else (),
+        bare=bare,
     )
 
 

@@ -18,6 +18,7 @@ from undertow.core.finding import Finding, Rows, percent
 from undertow.core.verdict import Effect, Verdict, decide
 from undertow.stats.bootstrap import Estimate
 from undertow.stats.concentration import LEAST, Concentration, Pair
+from undertow.stats.copies import LEAST as FEWEST
 from undertow.stats.counts import Counts
 from undertow.stats.describe import shares
 from undertow.stats.exact import log_tail
@@ -71,6 +72,7 @@ class Shared:
     compared_at: int
     examples: Examples = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    sessions: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +148,8 @@ def _loop(made: Measured) -> Finding:
     ]
     if any(each.check == EXPOSURE for each in there):  # its words hold those of the reach
         there = [each for each in there if each.check != REACH]
-    evidence = {
-        "signs": {each.check.partition(".")[2]: str(verdicts[each.check]) for each in listed}
-    }
+    told = {each.check.partition(".")[2]: str(verdicts[each.check]) for each in listed}
+    evidence = {"signs": told}
     if there:
         worst = max((verdicts[each.check] for each in there), key=lambda each: each.severity)
         start = "a loop" if worst is Verdict.CHANGED else "perhaps a loop"
@@ -164,13 +165,11 @@ def _loop(made: Measured) -> Finding:
         )
     if Verdict.UNKNOWN in verdicts.values():
         unsure = [each.check for each in listed if verdicts[each.check] is Verdict.UNKNOWN]
-        told = ", ".join(_PLAIN[each] for each in unsure)
-        says = f"no sign of a loop, and too little to be sure of {told}"
+        names = ", ".join(_PLAIN[each] for each in unsure)
+        says = f"no sign of a loop, and too little to be sure of {names}"
         return Finding(LOOP, "feedback", says, rows=made.rows, evidence=evidence)
-    says = "no loop: nothing is concentrating, repeating or coming back"
-    return Finding(
-        LOOP, "feedback", says, rows=made.rows, verdict=Verdict.STEADY, evidence=evidence
-    )
+    says, none = "no loop: nothing is concentrating, repeating or coming back", Verdict.STEADY
+    return Finding(LOOP, "feedback", says, rows=made.rows, verdict=none, evidence=evidence)
 
 
 _PLAIN = {
@@ -197,7 +196,7 @@ def _steps(checks: Sequence[str]) -> tuple[str, ...]:
 
 
 def _exposure(served: Served) -> Iterator[Finding]:
-    found, column, told = served.found, served.column, _untold(served.found)
+    found, column, told = served.found, served.column, _untold(served)
     evidence = {**found.to_dict(), "catalogue_given": served.catalogue}
     risen, fallen, gone = _movers(served)
     evidence["took_over"], evidence["lost"] = ([row for _, row in each] for each in (risen, fallen))
@@ -240,7 +239,7 @@ def _exposure(served: Served) -> Iterator[Finding]:
             "no_longer_served": gone,
         },
         shape=shares(
-            [served.names[spot] for spot in top.tolist()],
+            [served.names[spot][:SHOWN] for spot in top.tolist()],
             served.reference[top],
             served.current[top],
             rows=(served.rows.reference, served.rows.current),
@@ -249,15 +248,21 @@ def _exposure(served: Served) -> Iterator[Finding]:
     )
 
 
-def _untold(found: Concentration) -> str:
+def _untold(served: Served) -> str:
     """Return why more rows alone would not tell, or nothing."""
+    found, rows = served.found, served.rows
     if found.items == 1 and found.servings:
         return "cannot tell: one item is all that is served, and that cannot concentrate"
-    if found.sessions is not None and found.sessions < LEAST <= found.servings:
-        return (
-            f"cannot tell: {found.sessions:,} sessions on a side, and at least {LEAST} are needed"
-        )
-    return ""
+    if min(rows.reference, rows.current) < LEAST:
+        return ""
+    return _few(found.sessions, LEAST)
+
+
+def _few(sessions: int | None, least: int) -> str:
+    if sessions is None or sessions >= least:
+        return ""
+    each = f"session{'s' * (sessions != 1)}"
+    return f"cannot tell: {sessions:,} {each} on a side, and at least {least} are needed"
 
 
 def _uneven(found: Concentration) -> str:
@@ -327,6 +332,8 @@ def _took(risen: Sequence[Mover]) -> str:
 
 
 def _share(each: Shared) -> Finding:
+    few = "" if each.compared_at < FEWEST else _few(each.sessions, FEWEST)
+    shares = {"share_of_rows": each.shares.to_dict(), "compared_at_rows": each.compared_at}
     return Finding(
         each.check,
         f"{_SUBJECT[each.check]} {each.column}",
@@ -334,13 +341,10 @@ def _share(each: Shared) -> Finding:
         each.effect,
         each.rows,
         column=each.column,
-        needs_rows=_needs(each.effect, each.compared_at, LEAST),
-        evidence={
-            "share_of_rows": each.shares.to_dict(),
-            "compared_at_rows": each.compared_at,
-            **each.evidence,
-        },
+        needs_rows=None if few else _needs(each.effect, each.compared_at, LEAST),
+        evidence=shares | dict(each.evidence),
         examples=each.examples,
+        unsure=few,
     )
 
 

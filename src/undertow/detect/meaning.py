@@ -184,7 +184,7 @@ def _named(before: Sequence[Beside], now: Sequence[Beside]) -> str:
 def _unsure(effect: Effect, term: Term, needs: int | None) -> str:
     """Return what is said where the verdict is unknown."""
     if not effect.defined:
-        return ""
+        return f"{term.term!r}: nothing tells its uses from those of other words, so no move can be sized"
     fewest = min(term.rows.reference, term.rows.current)
     span = f"{percent(effect.low)} to {percent(effect.high)} of its uses moved"
     if needs is None or needs <= fewest:

@@ -69,7 +69,11 @@ def mismatches(
     }
     rows = Rows(made.texts, made.texts)
     if not made.differing:
-        says = f"both tokenizers make the same pieces of all {made.texts:,} texts"
+        says = (
+            f"both tokenizers make the same pieces of all {made.texts:,} texts"
+            if made.texts
+            else "no text to compare the tokenizers on"
+        )
         effect = _effect(0, made.texts, tolerance)
         yield Finding(MISMATCH, f"{column}:pieces", says, effect, rows, evidence=evidence)
         if evidence["anchors_apart"]:
@@ -88,12 +92,11 @@ def mismatches(
         first = held[0]
         place, *sides = _difference(first, name, around=1)
         labels = pair.labels
-        share = percent(len(held) / made.texts)
+        told = f"{_who(name, labels[by])}: {percent(len(held) / made.texts)} of texts; the first"
         yield Finding(
             MISMATCH,
             f"{column}={name}",
-            f"{_who(name, labels[by])}: {share} of texts; the first, {_begun(texts[first.row])!r}, from "
-            f"piece {place + 1} on: {sides[0]} | {sides[1]}",
+            f"{told}, {_begun(texts[first.row])!r}, from piece {place + 1} on: {sides[0]} | {sides[1]}",
             _effect(len(held), made.texts, tolerance),
             rows,
             value=name,
@@ -109,6 +112,7 @@ def mismatches(
                 for each in held[:EXAMPLES]
             ),
             next=("serve the tokenizer and the preparation that the model was trained with",),
+            bare=f"{told} from piece {place + 1} on",
         )
 
 
@@ -180,10 +184,10 @@ def row_by_row(
 ) -> Iterator[Finding]:
     """Yield one finding a cause for rows whose text is another on the two sides, by their ids."""
     apart = [each for each in zip(ids, before, now, strict=True) if each[1] != each[2]]
-    told = list(zip(apart, all_causes([each[1:] for each in apart]), strict=True))
+    explained = list(zip(apart, all_causes([each[1:] for each in apart]), strict=True))
     many = len(ids)
     rows = Rows(many, many)
-    if not told:
+    if not explained:
         yield Finding(
             ROWS,
             f"{column}:row by row",
@@ -194,10 +198,11 @@ def row_by_row(
             evidence={"rows_that_differ": 0},
         )
         return
-    for name, by, held in _by_cause(told):
+    for name, by, held in _by_cause(explained):
         key, one, two = held[0]
         side = ("the reference", "the current side")[by]
         left, right = _apart(one, two)
+        told = f"{_who(name, side)}: {percent(len(held) / many)} of rows"
         shown = tuple(
             {"id": who, "reference": shortened(first), "current": shortened(second)}
             for who, first, second in held[:EXAMPLES]
@@ -205,8 +210,7 @@ def row_by_row(
         yield Finding(
             ROWS,
             f"{column}={name}",
-            f"{_who(name, side)}: {percent(len(held) / many)} of rows; the first, id {key}: {left!r}, "
-            f"now {right!r}",
+            f"{told}; the first, id {shortened(key, most=SHOWN)}: {left!r}, now {right!r}",
             _effect(len(held), many, tolerance),
             rows,
             value=name,
@@ -215,11 +219,11 @@ def row_by_row(
                 "column": column,
                 "cause": name,
                 "share": len(held) / many,
-                "rows_that_differ": len(told),
-                "first_id": key,
+                "rows_that_differ": len(apart),
             },
             examples=shown,
             next=_step(name),
+            bare=told,
         )
 
 

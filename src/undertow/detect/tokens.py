@@ -23,7 +23,7 @@ FERTILITY, CONTINUATION, UNKNOWN, TRUNCATED, CASING, NEW_TERMS = (
 )
 NUMBERS = {FERTILITY: "pieces per word", CONTINUATION: "share of continuing pieces"}
 """What is derived as a number a text, by the check that judges it."""
-LISTED, NAMED, EXAMPLES = 20, 4, 5
+LISTED, NAMED, EXAMPLES, TERM = 20, 4, 5, 80
 COMMONER = 2.0
 """Standard errors of the log-odds from which a word that the reference knows is commoner now."""
 
@@ -242,7 +242,7 @@ def _terms(before: Read, now: Read, lexicon: Lexicon, flagged: Any) -> list[dict
     order = spots[np.lexsort((spots, -odds[spots], -weight[spots]))[:LISTED]]
     return [
         {
-            "term": lexicon.words[spot],
+            "term": shortened(lexicon.words[spot], most=TERM),
             "texts": describe.pair(float(ours[spot]), float(theirs[spot])),
             "share": describe.pair(float(was[spot]), float(is_[spot])),
             "pieces": int(lexicon.pieces[spot]),

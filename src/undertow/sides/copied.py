@@ -83,12 +83,21 @@ def by_text(
     rows = min(map(len, usable))
     found: list[copies.Share] = []
     examples: told.Examples = ()
+    visits: list[Spots | None] = []
     for which, (side, made, fine) in enumerate(zip(sides, pair, usable, strict=True)):
         some = fine[drawn(len(fine), 4 * rows)]
         graph = copies.text_graph(made.only(some), sides.owners(which, side.drawn[some]))
-        found.append(copies.copied(graph, rows, side.sessions_of(side.drawn[some])))
+        visits.append(side.sessions_of(side.drawn[some]))
+        found.append(copies.copied(graph, rows, visits[-1]))
         examples = _twins(side, graph, some)
-    return _shared(told.COPIES, column, found, usable, tolerance, examples)
+    made_of = _shared(told.COPIES, column, found, usable, tolerance, examples)
+    return replace(made_of, sessions=_fewest(visits))
+
+
+def _fewest(sessions: list[Spots | None]) -> int | None:
+    """Return the number of sessions of the side that has fewer, None where there are none."""
+    known = [len(np.unique(each)) for each in sessions if each is not None]
+    return min(known) if len(known) == len(sessions) else None
 
 
 def _shared(
@@ -271,6 +280,9 @@ def by_outputs(
             why = f"under {FEW} words, or no time" if ordered else f"under {FEW} words"
             notes.append(f"{side.source}: {out:,} rows are not looked up among the outputs ({why})")
         found.append(each)
+    visits = [
+        side.sessions_of(side.drawn[each.told]) for side, each in zip(sides, found, strict=True)
+    ]
     hits = [int((each.output >= 0).sum()) for each in found]
     rows = [int(each.told.sum()) for each in found]
     how = {
@@ -281,15 +293,25 @@ def by_outputs(
         for code, name in enumerate(HOW)
         if name
     }
+    effect = share_change(hits[0], rows[0], hits[1], rows[1], tolerance=tolerance)
+    if visits[0] is not None and visits[1] is not None:  # rows of one session are not independent
+        parts = (each.output[each.told] >= 0 for each in found)
+        before, now = (
+            copies.shared(part, visit)
+            for part, visit in zip(parts, visits, strict=True)
+            if visit is not None
+        )
+        effect = copies.share_moved(before, now, tolerance=tolerance)
     return told.Shared(
         told.OWN,
         column,
-        share_change(hits[0], rows[0], hits[1], rows[1], tolerance=tolerance),
+        effect,
         Pair(*(hit / each if each else math.nan for hit, each in zip(hits, rows, strict=True))),
         Rows(*rows),
         min(rows),
         _beside(sides.now, found[1], log),
         {"rows_by_how": how, "outputs": len(log.made), "earlier_outputs_only": ordered},
+        _fewest(visits),
     )
 
 

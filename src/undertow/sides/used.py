@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from undertow.core.dataset import Dataset
+from undertow.core.errors import UsageError
 from undertow.core.hashing import hash_strings
-from undertow.core.values import to_text
+from undertow.core.values import is_text, to_text
 from undertow.options import Progress
 from undertow.sources import open_dataset
 from undertow.sources.edge import project
@@ -157,10 +158,16 @@ class Side:
 def read_side(
     data: Any, reader: Reader, *, where: str | None = None, progress: Progress | None = None
 ) -> Side:
-    """Return a side; raise UsageError for a column that is not there."""
+    """Return a side; raise UsageError for a column that is not there, or is no text."""
     rows = open_dataset(data, where=where)
     columns = list(dict.fromkeys(filter(None, [reader.text, reader.document])))
     project(rows.arrow.names, columns, rows.source)
+    kind = rows.arrow.field(reader.text).type
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (is_text(inner) or pa.types.is_null(inner)):
+        raise UsageError(
+            f"{rows.source}: column {reader.text!r} holds {inner}, no text; name the column of the texts"
+        )
     side = Side(rows, reader, {each: Kept(reader.most) for each in reader.terms})
     finders = {each: pattern(each, case=reader.case) for each in reader.terms}
     for batch in rows.batches(columns):

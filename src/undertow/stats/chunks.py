@@ -6,6 +6,7 @@ every chunk, a document that lost its second half.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertow.stats.counts import Counts
+from undertow.stats.usage import UNSPACED
 
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 LEAST_SHARED = 12
 """Characters that two neighbours need to share: fewer may be chance."""
 LINE = (4, 120)
@@ -60,7 +63,7 @@ def chunks(
     """Return the chunks of rows that have a document; those without are left out.
 
     `order` says where a chunk stands in its document, as a number where all are; without it the rows
-    stand in their order.
+    stand in their order. In scripts without spaces every character counts as a word.
 
     >>> made = chunks(["one two three four", "three four five", "six"], ["a", "a", "b"])
     >>> made.words.tolist(), made.shared.tolist(), made.words_of_documents.tolist()
@@ -77,9 +80,9 @@ def chunks(
     plain = [" ".join((texts[row] or "").split()) for row in rows.tolist()]
     shared = np.full(len(rows), -1, np.int64)
     for at in np.flatnonzero(of[1:] == of[:-1]).tolist():
-        shared[at + 1] = len(plain[at + 1][: overlap(plain[at], plain[at + 1])].split())
+        shared[at + 1] = _words(plain[at + 1][: overlap(plain[at], plain[at + 1])])
     header, lines = _headers([texts[row] or "" for row in rows.tolist()], of)
-    words = np.array([len(each.split()) for each in plain], np.int64)
+    words = np.array([_words(each) for each in plain], np.int64)
     return Chunks(tuple(map(str, names)), rows, of, words, shared, header, lines)
 
 
@@ -98,6 +101,11 @@ def overlap(before: str, after: str) -> int:
             return len(before) - at
         at = before.find(probe, at + 1)
     return 0
+
+
+def _words(text: str) -> int:
+    """Return how many words a text has; in scripts without spaces every character is one."""
+    return len(text.split()) if text.isascii() else sum(1 for _ in _WORD.finditer(text))
 
 
 def _told(name: str | None) -> bool:

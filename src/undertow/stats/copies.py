@@ -168,6 +168,27 @@ def copied(graph: Graph, rows: int, sessions: Groups = None) -> Share:
     return Share(value, worth)
 
 
+def shared(held: NDArray[np.bool_], sessions: Spots) -> Share:
+    """Return the share of rows (n,) that hold something, and the independent rows it is worth.
+
+    `sessions` (n,) number the group of each row: fewer than 30 groups are worth nothing (NaN).
+
+    >>> one = shared(np.arange(3000) < 1500, np.arange(3000) // 50)
+    >>> one.value, round(one.worth)
+    (0.5, 59)
+    """
+    if not len(held):
+        return Share(math.nan, math.nan)
+    value = float(held.mean())
+    centred = np.bincount(np.unique(sessions, return_inverse=True)[1], held - value)
+    groups = len(centred)
+    if groups < LEAST:
+        return Share(value, math.nan)
+    variance = float((centred**2).sum()) / len(held) ** 2 * groups / (groups - 1)
+    worth = value * (1 - value) / variance if variance > 0 else float(groups)
+    return Share(value, min(max(worth, 1.0), float(groups)))
+
+
 def _kept(degree: Spots, total: int, rows: int) -> Floats:
     """Return the chance that a row with so many copies keeps one, of `rows` drawn of all rows."""
     others, left = total - 1, rows - 1

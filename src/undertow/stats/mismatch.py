@@ -15,6 +15,7 @@ import numpy as np
 
 from undertow.core.tokenizes import Normalises, Pieces, Tokenizes, batches, tokenize
 from undertow.stats.rewrites import (
+    LONG,
     OTHER,
     PREFIX,
     TRUNCATION,
@@ -39,6 +40,8 @@ PROBED_TWICE = 30
 """The same for two steps together, of which there are many."""
 TORN = 8
 """Pieces that a word cut in two may leave at the end of a text."""
+LONGEST = 60
+"""Characters of a piece that are shown: a tokenizer of words may take a megabyte for one."""
 
 Key = tuple[int | str, ...]
 
@@ -133,7 +136,10 @@ def first_difference(
 
 def _shown(pieces: Sequence[str], at: int, around: int) -> str:
     low, high = max(at - around, 0), at + around + 1
-    told = [f"«{piece}»" if place == at else piece for place, piece in enumerate(pieces)][low:high]
+    short = [
+        each if len(each) <= LONGEST else f"{each[: LONGEST - 1]}…" for each in pieces[low:high]
+    ]
+    told = [f"«{each}»" if low + n == at else each for n, each in enumerate(short)]
     told += ["«end»"] if at >= len(pieces) else ["…"] if high < len(pieces) else []
     return " ".join(["…", *told] if low else told)
 
@@ -187,7 +193,8 @@ class _Explained:
         seen = self._tried(rows[:PROBED], left, single(), made)
         if not all(isinstance(side, Normalises) for side in self.sides):
             # What cannot show its preparation may take two steps.
-            some = [row for row in rows[:PROBED] if row not in made][:PROBED_TWICE]
+            short = [row for row in rows[:PROBED] if len(self.texts[row]) <= LONG]
+            some = [row for row in short if row not in made][:PROBED_TWICE]
             seen += self._tried(some, left, steps()[len(single()) :], made)
         if seen:
             self._tried(rows, left, seen, made)

@@ -118,8 +118,10 @@ def shingles(texts: Sequence[str | None] | pa.Array, words: int = WORDS) -> Shin
     plain = pc.utf8_trim_whitespace(pc.utf8_lower(array))
     spaced = pc.replace_substring_regex(plain, _APART, r" \1 ")
     spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(spaced, _BETWEEN, " "))
-    # What has no letter and no digit is a word of its own, as it stands.
-    spaced = pc.if_else(pc.equal(spaced, ""), pc.replace_substring_regex(plain, r"\s+", ""), spaced)
+    # What has no letter and no digit is a word of its own, as it stands: a mark alone, such as the
+    # selector behind an emoji, would make all of them one text.
+    told = pc.match_substring_regex(spaced, r"[\p{L}\p{N}]")
+    spaced = pc.if_else(told, spaced, pc.replace_substring_regex(plain, r"\s+", ""))
     lists = pc.split_pattern(spaced, " ")
     count = np.asarray(pc.list_value_length(lists), np.int64)
     blank = np.asarray(pc.equal(spaced, ""), np.bool_)

@@ -99,7 +99,7 @@ def answers(report: Report) -> list[Answer]:
     """Return the short answers: what changed, how sure, which, why, and what to do next."""
     changed, watch = report.having(Verdict.CHANGED), report.having(Verdict.WATCH)
     open_ = changed or watch or report.having(Verdict.UNKNOWN)
-    columns = any(each.column for each in report.findings)
+    columns = 2 * sum(bool(each.column) for each in report.findings) > len(report.findings)
     total = max(len(report.columns) if columns else 0, len(subjects(report.findings)))
     noun = "column" if columns else "finding"
     listed = [Answer("What changed", _what(changed, watch, plural(total, noun)))]

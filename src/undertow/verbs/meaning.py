@@ -165,7 +165,7 @@ def _read(data: Any, asked: _Asked) -> Side:
 def _found_somewhere(term: str, sides: Sequence[Side]) -> None:
     """Raise UsageError where there are texts, and none of either side has the term."""
     texts = [each for side in sides for each in side.texts]
-    if texts and not any(side.terms[term].count for side in sides):
+    if texts and not any(side.terms[term].holding for side in sides):
         source = sides[1].rows.source
         raise UsageError(f"{source}: no text of either side has {term!r}{_meant(term, texts)}")
 
@@ -248,7 +248,7 @@ class _Run:
             Rows(before.documents, now.documents),
             Rows(before.count, now.count),
             Rows(before.holding, now.holding),
-            Rows(self.sides[0].read, self.sides[1].read),
+            Rows(*(side.read - side.blank for side in self.sides)),
         )
 
     def _judged(
@@ -323,7 +323,7 @@ def _evidence(finding: Finding) -> tuple[float, float, str]:
 
 def _good_news(report: Report) -> str:
     moved_most = max((each.effect.high for each in report if each.effect is not None), default=0.0)
-    return f"no word is used otherwise: each moved by less than {moved_most:.0%}"
+    return f"no word is used otherwise: each moved by less than {max(moved_most, 0.01):.0%}"
 
 
 def _joined(one: Uses, two: Uses) -> Uses:

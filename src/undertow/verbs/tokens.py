@@ -265,15 +265,22 @@ class _Run:
         for side in sides:
             pairs = zip(side.columns[name], side.texts.to_pylist(), strict=True)
             held: dict[str, str] = {}
-            again = 0
+            again = without = 0
             for key, each in pairs:
                 if key is None or each is None:
+                    without += 1
                     continue
                 again += key in held
                 held.setdefault(key, each)
+            if without:
+                self.notes.append(
+                    f"{side.source}: {without:,} rows have no {name!r} or no text and are not compared "
+                    "row by row"
+                )
             if again:
                 self.notes.append(
-                    f"{side.source}: {again:,} rows repeat a {name!r}; the first of each is compared"
+                    f"{side.source}: {again:,} rows repeat a value of {name!r}; the first of each is "
+                    "compared"
                 )
             tables.append(held)
         ids = [key for key in tables[0] if key in tables[1]]
