@@ -156,7 +156,7 @@ def test_without_judgements_what_needs_none_is_told(files):
     parts = ["--docs", files / "docs.parquet", "--queries", files / "queries.parquet"]
     parts += ["--encoder", "tfidf", "--quiet"]
     first = files / "first.json"
-    assert run(*parts, "--json", first)[0] in {0, 3}
+    assert run(*parts, "--json", first)[0] == 0
     code, _ = run(*parts, "--reference", first, "--json", files / "next.json")
     told = json.loads((files / "next.json").read_text())
     checks = {each["check"] for each in told["findings"]}

@@ -144,13 +144,24 @@ def _pasteable(report: Report, reference: str, current: str, given: Mapping[str,
 
 
 def conclude(
-    report: Report, outputs: Outputs, known: tuple[Any, ...], given: Mapping[str, Any]
+    report: Report,
+    outputs: Outputs,
+    known: tuple[Any, ...],
+    given: Mapping[str, Any],
+    *,
+    baseline: bool = False,
 ) -> int:
-    """Write the report wherever it was asked for, and return the exit code."""
+    """Write the report wherever it was asked for, and return the exit code.
+
+    Where a `baseline` was asked for and is there, that nothing could be compared yet fails nobody.
+    """
+    from undertow.core.verdict import Verdict
+
     report = report.accepting(known)
     if given["redact"]:
         report = report.redact()
-    code = exit_code(report, given["fail_on"])
+    kept = baseline and report.verdict is Verdict.UNKNOWN
+    code = 0 if kept else exit_code(report, given["fail_on"])
     outputs.publish(report, code)
     return code
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from undertow.surfaces.cli_check import accepted, exit_code, progress_bar
+from undertow.surfaces.cli_check import accepted, conclude, progress_bar
 from undertow.surfaces.cli_options import (
     Verb,
     judged_by,
@@ -67,10 +67,4 @@ def evaluate(encoder: str, **given: Any) -> int:
             tolerance=tolerance,
             progress=progress,
         )
-    report = report.accepting(known)
-    if given["redact"]:
-        report = report.redact()
-    # A baseline was asked for and is there: that nothing could be compared yet fails nobody.
-    code = 0 if reference is None else exit_code(report, given["fail_on"])
-    outputs.publish(report, code)
-    return code
+    return conclude(report, outputs, known, given, baseline=reference is None)

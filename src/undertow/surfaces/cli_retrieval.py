@@ -119,7 +119,8 @@ def retrieval(**given: Any) -> int:
 
     with progress_bar(outputs) as progress:
         report: Report = tell(**options, progress=progress)
-    return conclude(report, outputs, known, given)
+    alone = given["reference"] is None and given["judgements"] is None and given["golden"] is None
+    return conclude(report, outputs, known, given, baseline=alone)
 
 
 def _apart(out: str, others: Sequence[str]) -> None:
