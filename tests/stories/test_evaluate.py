@@ -219,7 +219,7 @@ def test_a_task_gone_new_or_changed_is_told(tasks, tmp_path):
 def test_the_command_leaves_0_for_a_baseline_and_1_for_a_fall(tasks, tmp_path, monkeypatch):
     """The JSON of one run is the reference of the next, through the command alone."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "scored_by.py").write_text(
         "import numpy as np\n"
         f"WORDS = {(*TOPICS, *WORDS)!r}\n"
         "def good(texts):\n"
@@ -230,17 +230,19 @@ def test_the_command_leaves_0_for_a_baseline_and_1_for_a_fall(tasks, tmp_path, m
     monkeypatch.syspath_prepend(str(tmp_path))
     call = click.testing.CliRunner().invoke
     shared = ["--tasks", str(tasks / "intents"), "--library", "builtin"]
-    first = call(command, ["mine:good", *shared, "--json", "last.json"], standalone_mode=False)
+    first = call(command, ["scored_by:good", *shared, "--json", "last.json"], standalone_mode=False)
     assert first.return_value == 0, first.output
     assert "kept as a baseline" in first.output
     again = call(
         command,
-        ["mine:good", *shared, "--reference", "last.json", "--json", "this.json"],
+        ["scored_by:good", *shared, "--reference", "last.json", "--json", "this.json"],
         standalone_mode=False,
     )
     assert again.return_value == 0, again.output
     assert json.loads((tmp_path / "this.json").read_text())["verdict"] == "steady"
-    worse = call(command, ["mine:deaf", *shared, "--reference", "this.json"], standalone_mode=False)
+    worse = call(
+        command, ["scored_by:deaf", *shared, "--reference", "this.json"], standalone_mode=False
+    )
     assert worse.return_value == 1, worse.output
 
 

@@ -271,16 +271,16 @@ def test_a_version_of_the_next_encoder_is_built_beside(folder, docs):
 
 def test_code_named_by_an_index_is_not_run(folder, docs, tmp_path, monkeypatch):
     """An index may come from anybody: functions and addresses are used only where the user names them."""
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "indexed_by.py").write_text(
         "import pathlib\n"
         "def embed(texts):\n"
         "    return [[each.count(c) + 1.0 for c in 'aeiou'] for each in texts]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    verb.build_index(folder, docs, encoder="mine:embed")
-    with pytest.raises(UsageError, match="as --encoder mine:embed"):
+    verb.build_index(folder, docs, encoder="indexed_by:embed")
+    with pytest.raises(UsageError, match="as --encoder indexed_by:embed"):
         verb.search_index(folder, ["x"])
-    assert verb.search_index(folder, [text(1)], encoder="mine:embed").hits[0]
+    assert verb.search_index(folder, [text(1)], encoder="indexed_by:embed").hits[0]
 
 
 def test_a_file_of_weights_is_found_from_anywhere_or_said_to_be_gone(folder, docs, tmp_path):
