@@ -89,7 +89,7 @@ def developed(
     if not names:
         return dataset
     try:
-        import PIL.Image  # noqa: F401
+        import PIL.Image  # noqa: F401 - only whether it is there
     except ImportError:
         if not asked:
             return dataset

@@ -141,7 +141,7 @@ def _local(task: Task) -> Any:
     made.dataset = {"default": _rows(task, Dataset, DatasetDict)}
     made.data_loaded = True
     if kind == "STS":
-        made.min_score, made.max_score = float(task.score.min()), float(task.score.max())  # type: ignore[union-attr]
+        made.min_score, made.max_score = float(task.score.min()), float(task.score.max())  # type: ignore[union-attr]  # STS
     return made
 
 

@@ -299,7 +299,7 @@ def _word_piece(path: Path) -> tuple[Any, bool]:
     vocabulary = {line.strip(): number for number, line in enumerate(lines) if line.strip()}
     if "[UNK]" not in vocabulary:
         raise DataError(f"{path} is no WordPiece vocabulary: it has no [UNK], one piece a line")
-    reader = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    reader = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 - no password
     lowers = _lowers(path)
     if lowers is None:
         marked = ("[", "<")

@@ -232,7 +232,7 @@ def _apart(one: str, two: str) -> tuple[str, str]:
     pairs = zip(one, two, strict=False)
     at = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
     low = max(at - SHOWN // 2, 0)
-    return tuple(  # type: ignore[return-value]
+    return tuple(  # type: ignore[return-value]  # two in, two out
         ("…" if low else "") + each[low : low + SHOWN] + ("…" if low + SHOWN < len(each) else "")
         for each in (one, two)
     )
